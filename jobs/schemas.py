@@ -1,0 +1,112 @@
+"""The columns of everything that is written to the lake, as Arrow schemas."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import pyarrow as pa
+
+_TIMESTAMP = pa.timestamp("us", tz="UTC")
+
+OBJECT_COLUMNS: Final = (
+    pa.field("image_id", pa.string(), nullable=False),  # keyed hash of location, version, frame
+    pa.field("object_key", pa.string(), nullable=False),
+    pa.field("etag", pa.string(), nullable=False),
+    pa.field("size_bytes", pa.int64(), nullable=False),
+    pa.field("format", pa.string()),
+    pa.field("frame", pa.int32()),  # from 0; null when the object could not be opened
+    pa.field("study_id", pa.string(), nullable=False),  # keyed hash
+    pa.field("counts_for_study", pa.bool_(), nullable=False),
+)
+
+MEASURED_COLUMNS: Final = (
+    pa.field("detail", pa.string()),
+    pa.field("probability", pa.float64()),  # 0..1, calibrated
+    pa.field("scope_score", pa.float64()),  # 0 surely not brain MR .. 1
+    pa.field("box_x", pa.int32()),  # pixels of the original image
+    pa.field("box_y", pa.int32()),
+    pa.field("box_width", pa.int32()),
+    pa.field("box_height", pa.int32()),
+    pa.field("lesion_area_fraction", pa.float64()),  # of the picture
+    pa.field("width", pa.int32()),
+    pa.field("height", pa.int32()),
+    pa.field("manufacturer", pa.string()),
+    pa.field("scanner_model", pa.string()),
+    pa.field("field_strength_tesla", pa.float64()),
+    pa.field("pixel_spacing_mm", pa.float64()),
+    pa.field("plane", pa.string()),
+    pa.field("sequence", pa.string()),
+)
+
+INVENTORY: Final = pa.schema(
+    [
+        pa.field("object_key", pa.string(), nullable=False),
+        pa.field("etag", pa.string(), nullable=False),
+        pa.field("size_bytes", pa.int64(), nullable=False),
+    ],
+)
+"""The objects listed for a night, sorted by key."""
+
+SCORES: Final = pa.schema(
+    [
+        *OBJECT_COLUMNS,
+        # The study could not be read from an object that would have told it: see
+        # jobs/studies.py, such an object flags the studies of its folder.
+        pa.field("study_known", pa.bool_(), nullable=False),
+        pa.field("folder_id", pa.string()),  # keyed hash of the folder; null at the night's root
+        pa.field("failure", pa.string()),  # a Reason other than the four that scores decide
+        *MEASURED_COLUMNS,
+        pa.field("scored_at", _TIMESTAMP, nullable=False),
+    ],
+)
+"""What a shard holds: scores, never decisions."""
+
+RESULTS: Final = pa.schema(
+    [
+        *OBJECT_COLUMNS,
+        pa.field("decision", pa.string(), nullable=False),
+        pa.field("reason", pa.string(), nullable=False),
+        pa.field("threshold", pa.float64(), nullable=False),
+        *MEASURED_COLUMNS,
+        pa.field("bundle", pa.string(), nullable=False),
+        pa.field("bundle_digest", pa.string(), nullable=False),
+        pa.field("run_id", pa.string(), nullable=False),
+        pa.field("scored_at", _TIMESTAMP, nullable=False),
+    ],
+)
+"""results.parquet: at least one row for every listed object, sorted by object key and frame."""
+
+STUDIES: Final = pa.schema(
+    [
+        pa.field("study_id", pa.string(), nullable=False),
+        pa.field("images", pa.int32(), nullable=False),
+        pa.field("counted", pa.int32(), nullable=False),
+        pa.field("flagged", pa.int32(), nullable=False),
+        pa.field("unreadable", pa.int32(), nullable=False),
+        pa.field("max_probability", pa.float64()),
+        pa.field("decision", pa.string(), nullable=False),
+        pa.field("reasons", pa.list_(pa.string()), nullable=False),  # distinct, sorted
+        pa.field("run_id", pa.string(), nullable=False),
+    ],
+)
+"""studies.parquet: one row a study."""
+
+EXPLANATIONS: Final = pa.schema(
+    [
+        pa.field("image_id", pa.string(), nullable=False),
+        pa.field("study_id", pa.string(), nullable=False),
+        pa.field("frame", pa.int32()),
+        pa.field("chosen_for", pa.string(), nullable=False),  # highest_score, near_threshold, random
+        pa.field("probability", pa.float64(), nullable=False),
+        pa.field("overlay", pa.string()),  # path below the night's explanations folder
+        pa.field("weights", pa.string()),
+        pa.field("r_squared", pa.float64()),  # local fidelity of the linear model
+        pa.field("seed", pa.int64(), nullable=False),
+        pa.field("detail", pa.string()),  # why there is no overlay, else null
+        # Null or false: text may be burned into the pixels, the picture stays out of artifacts.
+        pa.field("may_leave_lake", pa.bool_()),
+        pa.field("bundle_digest", pa.string(), nullable=False),
+        pa.field("run_id", pa.string(), nullable=False),
+    ],
+)
+"""explanations/night=.../index.parquet: one row an explained image."""

@@ -1,0 +1,352 @@
+"""A night, step by step, callable without Prefect.
+
+open (lease, inventory) -> shards (reuse, score what is missing) -> explanations -> publish -> close
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+
+from jobs.code_version import code_version
+from jobs.decided_rows import RowStamp
+from jobs.explain_night import ExplainingPlan, ExplainingTask, explain_scores
+from jobs.explaining_steps import ExplainingTerms
+from jobs.inventory import list_night
+from jobs.lake import open_lake
+from jobs.lease import LeaseTerms, NightLease
+from jobs.night_keys import explanations_prefix, results_key, run_prefix, studies_key
+from jobs.night_run import (
+    NightOutcome,
+    NightRequest,
+    NightRun,
+    OnProgress,
+    Progress,
+    PublishOptions,
+)
+from jobs.parquet_objects import write_table
+from jobs.publish import Publication, count_values, prepare_publication, publish, seen_etag
+from jobs.scoring_udf import DecodingOptions
+from jobs.shards import Shard, ShardTerms, join_scores, plan_shards, write_shard
+from jobs.spark_jobs import score_on_spark, score_or_halve
+from jobs.spark_session import EngineOptions
+from model.decision import DecisionLimits
+from model.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+__all__ = [
+    "DecodingOptions",
+    "EngineOptions",
+    "NightOutcome",
+    "NightRequest",
+    "NightRun",
+    "Progress",
+    "PublishOptions",
+    "ScoredShards",
+    "close_night",
+    "explain_sample",
+    "open_night",
+    "publish_night",
+    "run_night",
+    "score_shards",
+]
+
+LOG = logging.getLogger(__name__)
+
+ENGINE = "keras-frozen"
+"""Named in the shards' terms: another engine's scores differ in the last digits."""
+
+
+@dataclass(frozen=True)
+class ScoredShards:
+    """The scores of a whole night.
+
+    Attributes:
+        scores: `jobs.schemas.SCORES`, a row or more for every listed object.
+        shards_reused: from earlier attempts.
+        shards_scored: by this run.
+        images_scored: rows of the latter.
+        seconds: that scoring them took.
+    """
+
+    scores: pa.Table
+    shards_reused: int
+    shards_scored: int
+    images_scored: int
+    seconds: float
+
+
+def run_night(
+    request: NightRequest,
+    spark: SparkSession,
+    on_progress: OnProgress,
+) -> NightOutcome:
+    """Do a whole night.
+
+    Args:
+        request: what to do.
+        spark: the session.
+        on_progress: told how far each step is.
+
+    Raises:
+        TriageError: see `model.errors`; nothing has been published then.
+    """
+    run = open_night(request)
+    try:
+        on_progress(Progress("list", run.inventory.num_rows, run.inventory.num_rows))
+        scored = score_shards(run, spark, on_progress)
+        explanations = explain_sample(run, scored, spark, on_progress)
+        outcome = publish_night(run, scored, explanations)
+        on_progress(Progress("publish", run.inventory.num_rows, run.inventory.num_rows))
+    finally:
+        close_night(run)
+    return outcome
+
+
+def open_night(request: NightRequest) -> NightRun:
+    """Verify the bundle, take the lease, list the night, and write down what is to be done.
+
+    Raises:
+        BundleError: if the bundle cannot be used.
+        ConfigurationError: if the threshold is above the bundle's.
+        LakeNotFoundError: if there is no lake, or no folder of nights in it.
+        NightTakenError: if another run holds the night.
+    """
+    # Inside the function: opening a bundle may load Keras, importing this module must not.
+    from model.bundle import open_bundle  # noqa: PLC0415
+
+    started_at = request.now()
+    bundle = open_bundle(request.bundle_folder)
+    limits = choose_limits(bundle.card.limits, request.threshold)
+    lake = open_lake(request.lake)
+    lake.require()
+    terms = LeaseTerms(request.publish.lease_seconds, request.now)
+    lease = NightLease(lake, request.night, request.run_id, terms)
+    lease.take()
+    try:
+        inventory = list_night(lake, request.night, request.night_template)
+        run = NightRun(
+            request=request,
+            lake=lake,
+            bundle=bundle,
+            limits=limits,
+            lease=lease,
+            inventory=inventory,
+            seen_etag=seen_etag(lake, request.night),
+            started_at=started_at,
+            seconds={"list": (request.now() - started_at).total_seconds()},
+        )
+        write_table(lake, _run_key(run, "inventory.parquet"), inventory, {"run_id": request.run_id})
+        _write_run(run)
+    except BaseException:
+        lease.release()
+        raise
+    LOG.info("night %s: %d objects listed", request.night, inventory.num_rows)
+    return run
+
+
+def choose_limits(limits: DecisionLimits, threshold: float | None) -> DecisionLimits:
+    """Put an operator's threshold in the place of the bundle's.
+
+    Raises:
+        ConfigurationError: if it is above the bundle's, or no probability: whatever would let
+            more images pass than the bundle was validated for is refused.
+    """
+    if threshold is None:
+        return limits
+    if not 0.0 < threshold <= limits.threshold:
+        message = (
+            f"the threshold is {threshold}: expected more than 0 and at most the bundle's own "
+            f"{limits.threshold}; a higher one would clear images that the bundle was never "
+            "validated to clear; lower it or leave it out"
+        )
+        raise ConfigurationError(message)
+    return replace(limits, threshold=threshold)
+
+
+def score_shards(run: NightRun, spark: SparkSession, on_progress: OnProgress) -> ScoredShards:
+    """Score what no stored shard has scored, one Spark job a shard, each stored at once.
+
+    Raises:
+        TriageError: whatever the workers raised of those that end the night.
+    """
+    begin = run.request.now()
+    with run.timed("score"):
+        plan = plan_shards(
+            run.lake,
+            run.request.night,
+            run.inventory,
+            terms_of(run),
+            run.request.engine.shard_objects,
+        )
+        total = run.inventory.num_rows
+        done = total - sum(shard.objects.num_rows for shard in plan.missing)
+        on_progress(Progress("score", done, total))
+        fresh: list[pa.Table] = []
+        for shard in plan.missing:
+            fresh.append(_score_shard(run, spark, shard))
+            done += shard.objects.num_rows
+            on_progress(Progress("score", done, total))
+    return ScoredShards(
+        scores=join_scores([plan.reused, *fresh]),
+        shards_reused=plan.shards_reused,
+        shards_scored=len(fresh),
+        images_scored=sum(table.num_rows for table in fresh),
+        seconds=(run.request.now() - begin).total_seconds(),
+    )
+
+
+def terms_of(run: NightRun) -> ShardTerms:
+    """Say what the scores of this run depend on, besides the objects."""
+    request = run.request
+    task = run.make_task(run.started_at)
+    return ShardTerms(
+        bundle_digest=run.bundle.digest,
+        engine=ENGINE,
+        decoding=repr(request.decoding),
+        study_from=request.study_from,
+        night_folder=task.night_folder,
+        key_id=request.identifier_key.key_id,
+        code_version=code_version(),
+    )
+
+
+def explain_sample(
+    run: NightRun,
+    scored: ScoredShards,
+    spark: SparkSession,
+    on_progress: OnProgress,
+) -> pa.Table:
+    """Explain a sample of the flagged images; see `jobs.explain_night`.
+
+    Returns:
+        A table with the schema `jobs.schemas.EXPLANATIONS`.
+    """
+    request = run.request
+    terms = ExplainingTerms(
+        threshold=run.limits.threshold,
+        map_threshold=run.bundle.card.map_threshold,
+        bundle_digest=run.bundle.digest,
+        perturbations=request.explanation.perturbations,
+        seed=request.explanation.seed,
+    )
+    plan = ExplainingPlan(
+        night=request.night,
+        run_id=request.run_id,
+        limits=run.limits,
+        options=request.explanation,
+        task=ExplainingTask(run.make_task(request.now()), terms),
+    )
+    with run.timed("explain"):
+        return explain_scores(
+            spark,
+            run.lake,
+            scored.scores,
+            plan,
+            lambda done, total: on_progress(Progress("explain", done, total)),
+        )
+
+
+def publish_night(run: NightRun, scored: ScoredShards, explanations: pa.Table) -> NightOutcome:
+    """Decide, audit and put the night in place, the results last; see `jobs.publish`.
+
+    Raises:
+        AuditError: if the rows do not add up, or too many objects failed.
+        NightTakenError: if the lease is lost or another run published the night meanwhile.
+        NightShrankError: if published objects would vanish.
+        OutputError: if the lake cannot be written.
+    """
+    request = run.request
+    with run.timed("publish"):
+        publication = prepare_publication(
+            request.night,
+            run.inventory,
+            scored.scores,
+            stamp_of(run),
+            request.publish.limits,
+        )
+        publish(run.lake, run.lease, publication, explanations, run.seen_etag)
+    run.outcome = _make_outcome(run, scored, publication)
+    return run.outcome
+
+
+def close_night(run: NightRun) -> None:
+    """Write down how the run ended, and let the lease go."""
+    try:
+        _write_run(run)
+    finally:
+        run.lease.release()
+
+
+def _score_shard(run: NightRun, spark: SparkSession, shard: Shard) -> pa.Table:
+    task = run.make_task(run.request.now())
+    scores = score_or_halve(shard.objects, partial(score_on_spark, spark, task=task), task)
+    write_shard(run.lake, run.request.night, shard, scores)
+    return scores
+
+
+def stamp_of(run: NightRun) -> RowStamp:
+    """Return what every published row says of this run."""
+    override = run.request.threshold
+    return RowStamp(
+        limits=run.limits,
+        bundle=run.bundle_name,
+        bundle_digest=run.bundle.digest,
+        run_id=run.request.run_id,
+        notes={
+            "bundle_threshold": repr(run.bundle.card.limits.threshold),
+            "threshold_override": "" if override is None else repr(override),
+            "identifier_key_id": run.request.identifier_key.key_id,
+            "code_version": code_version(),
+        },
+    )
+
+
+def _make_outcome(
+    run: NightRun,
+    scored: ScoredShards,
+    publication: Publication,
+) -> NightOutcome:
+    request = run.request
+    night, results = request.night, publication.results
+    keys = (results_key(night), studies_key(night), explanations_prefix(night))
+    results_url, studies_url, explanations_url = (run.lake.locate(key.rstrip("/")) for key in keys)
+    return NightOutcome(
+        night=night,
+        run_id=request.run_id,
+        objects=publication.objects,
+        rows=results.num_rows,
+        by_decision=count_values(results["decision"]),
+        by_reason=count_values(results["reason"]),
+        studies_by_decision=count_values(publication.studies["decision"]),
+        seconds=dict(run.seconds),
+        images_per_second=scored.images_scored / scored.seconds if scored.seconds else 0.0,
+        results_key=keys[0],
+        results_url=results_url,
+        studies_key=keys[1],
+        studies_url=studies_url,
+        explanations_prefix=keys[2],
+        explanations_url=explanations_url,
+        warnings=list(publication.warnings),
+        threshold=run.limits.threshold,
+        bundle=run.bundle_name,
+        bundle_digest=run.bundle.digest,
+        shards_reused=scored.shards_reused,
+        shards_scored=scored.shards_scored,
+    )
+
+
+def _write_run(run: NightRun) -> None:
+    content = json.dumps(run.describe(), indent=1, sort_keys=True)
+    run.lake.write(_run_key(run, "run.json"), content.encode())
+
+
+def _run_key(run: NightRun, name: str) -> str:
+    return f"{run_prefix(run.request.night, run.request.run_id)}{name}"

@@ -1,0 +1,237 @@
+"""From a decoded picture to what the network sees. Training and scoring both call `prepare_image`.
+
+The head is cut out (`head_region`), what lies outside is set to black, the intensities are
+stretched between two percentiles taken inside the head, and the square is scaled to one size.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+from pydantic import BaseModel, ConfigDict, Field
+from scipy import ndimage
+
+from model.head_region import HeadRegion, find_head
+from model.images import DecodedImage, GrayPixels
+
+NetworkInput = npt.NDArray[np.uint8]
+"""(size, size), 0 black to 255 white; 0 outside the head."""
+
+PICTURE_FEATURE_NAMES: Final = (
+    "colourfulness",
+    "head_found",
+    "head_share",
+    "inverted",
+    "rim_level",
+    "mean_level",
+    "level_spread",
+    "edge_energy",
+    "fine_edge_share",
+    "left_right_likeness",
+    "dark_share",
+    "bright_share",
+)
+"""What `picture_features` measures, in order; see there."""
+
+
+class PreprocessingParameters(BaseModel):
+    """The parameters of `prepare_image`; they travel in the bundle's card.
+
+    Attributes:
+        size: pixels of the network's square input.
+        margin: empty rim around the head, as a share of the head's longer side.
+        low_percentile: of the levels inside the head, mapped to 0.
+        high_percentile: of the levels inside the head, mapped to 255.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    size: int = Field(default=192, ge=32, multiple_of=32)
+    margin: float = Field(default=0.04, ge=0.0, le=0.5)
+    low_percentile: float = Field(default=0.5, ge=0.0, lt=50.0)
+    high_percentile: float = Field(default=99.5, gt=50.0, le=100.0)
+
+
+@dataclass(frozen=True)
+class Region:
+    """A square in pixels of the decoded picture; it may reach beyond the picture's edges."""
+
+    x: float
+    y: float
+    side: float
+
+
+@dataclass(frozen=True)
+class PreparedImage:
+    """What the network sees of one picture, and the way back to the picture.
+
+    Attributes:
+        network_input: see `NetworkInput`.
+        picture_features: (12,) for the scope gate, in the order of `PICTURE_FEATURE_NAMES`.
+        region: the square of the decoded picture that `network_input` shows.
+        decoded_width: pixels of the decoded picture.
+        decoded_height: pixels of the decoded picture.
+        original_width: pixels of the object's own image.
+        original_height: pixels of the object's own image.
+    """
+
+    network_input: NetworkInput
+    picture_features: npt.NDArray[np.float32]
+    region: Region
+    decoded_width: int
+    decoded_height: int
+    original_width: int
+    original_height: int
+
+
+def prepare_image(image: DecodedImage, parameters: PreprocessingParameters) -> PreparedImage:
+    """Cut out the head, stretch its intensities, scale it to the network's size.
+
+    Args:
+        image: a decoded picture of any size; it is not changed.
+        parameters: those of the bundle.
+
+    Returns:
+        The network's input, the picture's features, and the way back.
+    """
+    height, width = image.pixels.shape
+    head = find_head(image.pixels)
+    pixels = 1.0 - image.pixels if head.inverted else image.pixels
+    region = choose_region(head, parameters.margin)
+    stretched = stretch_levels(pixels, head, parameters)
+    square = cut_square(stretched, region, parameters.size)
+    hull = cut_hull(head, region, parameters.size)
+    network_input = np.where(hull, square, np.uint8(0)).astype(np.uint8)
+    return PreparedImage(
+        network_input=network_input,
+        picture_features=picture_features(image, head, network_input, hull),
+        region=region,
+        decoded_width=width,
+        decoded_height=height,
+        original_width=image.original_width,
+        original_height=image.original_height,
+    )
+
+
+def choose_region(head: HeadRegion, margin: float) -> Region:
+    """Return the square around the head, `margin` of its longer side wider on each side."""
+    longer = max(head.width, head.height)
+    side = longer * (1.0 + 2.0 * margin)
+    return Region(
+        x=head.x + head.width / 2 - side / 2,
+        y=head.y + head.height / 2 - side / 2,
+        side=side,
+    )
+
+
+def stretch_levels(
+    pixels: GrayPixels,
+    head: HeadRegion,
+    parameters: PreprocessingParameters,
+) -> npt.NDArray[np.uint8]:
+    """Map two percentiles of the levels inside the head to 0 and 255.
+
+    Returns:
+        (height, width) of the picture, clipped; all 0 for a picture of one level.
+    """
+    height, width = pixels.shape
+    step = max(1, min(height, width) // 256)  # percentiles of every step-th pixel are as good
+    sample = pixels[::step, ::step]
+    rows = np.minimum((np.arange(0, height, step) / head.scale).astype(int), head.mask.shape[0] - 1)
+    columns = np.minimum(
+        (np.arange(0, width, step) / head.scale).astype(int),
+        head.mask.shape[1] - 1,
+    )
+    inside = sample[head.mask[np.ix_(rows, columns)]]
+    low, high = np.percentile(
+        inside if inside.size else sample,
+        (parameters.low_percentile, parameters.high_percentile),
+    )
+    if high - low < 1e-4:  # noqa: PLR2004 - a picture of one level has nothing to stretch
+        return np.zeros(pixels.shape, dtype=np.uint8)
+    levels = np.clip((pixels - low) / (high - low), 0.0, 1.0) * 255.0 + 0.5
+    return np.asarray(levels, dtype=np.uint8)
+
+
+def cut_square(levels: npt.NDArray[np.uint8], region: Region, size: int) -> npt.NDArray[np.uint8]:
+    """Cut a square that may reach over the edges (black there) and scale it, anti-aliased."""
+    height, width = levels.shape
+    left, top = int(np.floor(region.x)), int(np.floor(region.y))
+    right, bottom = int(np.ceil(region.x + region.side)), int(np.ceil(region.y + region.side))
+    canvas = np.zeros((max(1, bottom - top), max(1, right - left)), dtype=np.uint8)
+    y0, y1, x0, x1 = max(top, 0), min(bottom, height), max(left, 0), min(right, width)
+    canvas[y0 - top : y1 - top, x0 - left : x1 - left] = levels[y0:y1, x0:x1]
+    box = (
+        region.x - left,
+        region.y - top,
+        min(region.x - left + region.side, canvas.shape[1]),
+        min(region.y - top + region.side, canvas.shape[0]),
+    )
+    scaled = Image.fromarray(canvas).resize((size, size), Image.Resampling.BILINEAR, box=box)
+    return np.asarray(scaled, dtype=np.uint8)
+
+
+def cut_hull(head: HeadRegion, region: Region, size: int) -> npt.NDArray[np.bool_]:
+    """Return (size, size): True inside the head's hull, one mask pixel widened, in `region`."""
+    widened = ndimage.binary_dilation(head.mask)
+    centres = (np.arange(size) + 0.5) * region.side / size
+    rows = np.floor((region.y + centres) / head.scale).astype(int)
+    columns = np.floor((region.x + centres) / head.scale).astype(int)
+    height, width = widened.shape
+    inside = ((rows >= 0) & (rows < height))[:, None] & ((columns >= 0) & (columns < width))[None]
+    looked_up = widened[np.ix_(np.clip(rows, 0, height - 1), np.clip(columns, 0, width - 1))]
+    hull: npt.NDArray[np.bool_] = looked_up & inside
+    return hull
+
+
+def picture_features(
+    image: DecodedImage,
+    head: HeadRegion,
+    network_input: NetworkInput,
+    hull: npt.NDArray[np.bool_],
+) -> npt.NDArray[np.float32]:
+    """Measure what tells a brain slice from a photograph, a page of text, noise or a blank.
+
+    Returns:
+        (12,): colour; whether a head was found, its share of the picture, whether it is a
+        negative; mean level of the picture's rim; mean and spread of the levels inside the head;
+        energy of its edges and the share of it at the finest scale (noise and print are fine,
+        tissue is not); likeness of its left and right half; shares of darkest and brightest
+        levels. All finite.
+    """
+    levels = network_input.astype(np.float32) / 255.0
+    inside = levels[hull] if hull.any() else levels.ravel()
+    smooth = ndimage.uniform_filter(levels, 3)
+    fine = float(np.mean((levels - smooth)[hull] ** 2)) if hull.any() else 0.0
+    coarse = float(
+        np.mean((smooth - ndimage.uniform_filter(smooth, 9))[hull] ** 2) if hull.any() else 0.0
+    )
+    rim = np.concatenate(
+        [image.pixels[0], image.pixels[-1], image.pixels[:, 0], image.pixels[:, -1]],
+    )
+    features = (
+        image.colourfulness,
+        float(head.found),
+        float(head.mask.mean()),
+        float(head.inverted),
+        float(rim.mean()),
+        float(inside.mean()),
+        float(inside.std()),
+        float(np.sqrt(fine + coarse)),
+        fine / (fine + coarse + 1e-6),
+        _likeness(levels, levels[:, ::-1]),
+        float((inside < 0.1).mean()),  # noqa: PLR2004 - lowest and highest tenth
+        float((inside > 0.9).mean()),  # noqa: PLR2004
+    )
+    return np.nan_to_num(np.asarray(features, dtype=np.float32))
+
+
+def _likeness(one: npt.NDArray[np.float32], other: npt.NDArray[np.float32]) -> float:
+    """Return the correlation of two pictures, -1..1; 0 where one of them is flat."""
+    first, second = one - one.mean(), other - other.mean()
+    scale = float(np.sqrt((first**2).sum() * (second**2).sum()))
+    return float((first * second).sum()) / scale if scale > 0.0 else 0.0

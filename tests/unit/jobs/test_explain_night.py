@@ -1,0 +1,180 @@
+"""The driver's side of explaining, with a job and a lake made by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import date
+from typing import TYPE_CHECKING, Any, cast
+
+import pyarrow as pa
+import pytest
+
+from jobs import explain_night
+from jobs.explain_night import ExplainingPlan, ExplainingTask, ExplanationOptions, explain_scores
+from jobs.explaining_steps import ExplainingTerms
+from jobs.schemas import EXPLANATIONS
+from model.decision import DecisionLimits
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+    from jobs.lake import Lake
+    from jobs.scoring_udf import ScoringTask
+
+Record = dict[str, Any]
+Job = Callable[["SparkSession", list[Record], ExplainingTask], dict[str, Record]]
+
+SPARK = cast("SparkSession", None)  # the jobs below do without
+TASK = ExplainingTask(
+    scoring=cast("ScoringTask", None),
+    terms=ExplainingTerms(
+        threshold=0.3,
+        map_threshold=0.5,
+        bundle_digest="digest",
+        perturbations=100,
+        seed=7,
+    ),
+)
+
+
+@dataclass
+class FakeLake:
+    """Keeps what is written."""
+
+    written: dict[str, bytes] = field(default_factory=dict)
+
+    def write(self, key: str, data: bytes) -> str:
+        self.written[key] = data
+        return "etag"
+
+
+def make_plan(*, enabled: bool = True, sample_size: int = 3) -> ExplainingPlan:
+    return ExplainingPlan(
+        night=date(2026, 11, 20),
+        run_id="run",
+        limits=DecisionLimits(threshold=0.3, minimum_scope_score=0.5),
+        options=ExplanationOptions(enabled=enabled, sample_size=sample_size, seed=7),
+        task=TASK,
+    )
+
+
+SCORES = pa.table(
+    {
+        "image_id": ["a", "b", "c"],
+        "object_key": ["night/a.png", "night/b.png", "night/c.png"],
+        "etag": ["e", "e", "e"],
+        "size_bytes": [1, 2, 3],
+        "frame": pa.array([0, 0, 4], pa.int32()),
+        "study_id": ["s1", "s2", "s3"],
+        "failure": pa.array([None, None, None], pa.string()),
+        "probability": [0.9, 0.8, 0.35],
+        "scope_score": [1.0, 1.0, 1.0],
+    },
+)
+
+
+def explain_well(
+    spark: SparkSession, sample: list[Record], task: ExplainingTask
+) -> dict[str, Record]:
+    del spark, task
+    return {
+        image["image_id"]: {
+            "image_id": image["image_id"],
+            "overlay": b"png " + image["image_id"].encode(),
+            "weights": b"json",
+            "r_squared": 0.7,
+            "detail": None,
+            "may_leave_lake": True,
+        }
+        for image in sample
+    }
+
+
+def crash_on_b(
+    spark: SparkSession, sample: list[Record], task: ExplainingTask
+) -> dict[str, Record]:
+    if any(image["image_id"] == "b" for image in sample):
+        message = "Python worker exited unexpectedly"
+        raise RuntimeError(message)
+    return explain_well(spark, sample, task)
+
+
+def run(
+    monkeypatch: pytest.MonkeyPatch, job: Job, plan: ExplainingPlan
+) -> tuple[FakeLake, pa.Table]:
+    monkeypatch.setattr(explain_night, "_run_job", job)
+    lake = FakeLake()
+    table = explain_scores(SPARK, cast("Lake", lake), SCORES, plan, lambda _done, _total: None)
+    return lake, table
+
+
+def test_every_sampled_image_has_its_files_and_its_row(monkeypatch: pytest.MonkeyPatch) -> None:
+    lake, table = run(monkeypatch, explain_well, make_plan())
+
+    folder = "explanations/night=2026-11-20"
+    assert lake.written[f"{folder}/a/overlay.png"] == b"png a"
+    assert lake.written[f"{folder}/a/weights.json"] == b"json"
+    assert len(lake.written) == 6
+    assert table.schema == EXPLANATIONS
+    assert table.filter(
+        pa.array([row == "a" for row in table["image_id"].to_pylist()])
+    ).to_pylist() == [
+        {
+            "image_id": "a",
+            "study_id": "s1",
+            "frame": 0,
+            "chosen_for": "highest_score",
+            "probability": 0.9,
+            "overlay": "a/overlay.png",
+            "weights": "a/weights.json",
+            "r_squared": 0.7,
+            "seed": 7,
+            "detail": None,
+            "may_leave_lake": True,
+            "bundle_digest": "digest",
+            "run_id": "run",
+        },
+    ]
+
+
+def test_an_image_that_takes_the_job_down_costs_only_its_own_explanation(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    lake, table = run(monkeypatch, crash_on_b, make_plan())
+
+    details = dict(zip(table["image_id"].to_pylist(), table["detail"].to_pylist(), strict=True))
+    assert details == {"a": None, "b": details["b"], "c": None}
+    assert "failed" in details["b"]
+    assert {key.split("/")[2] for key in lake.written} == {"a", "c"}
+
+
+@pytest.mark.parametrize("plan", [make_plan(enabled=False), make_plan(sample_size=0)])
+def test_without_explanations_no_job_runs_and_the_table_is_empty(
+    monkeypatch: pytest.MonkeyPatch,
+    plan: ExplainingPlan,
+) -> None:
+    def never(spark: SparkSession, sample: list[Record], task: ExplainingTask) -> dict[str, Record]:
+        del spark, sample, task
+        pytest.fail("a job was started")
+
+    lake, table = run(monkeypatch, never, plan)
+
+    assert table.num_rows == 0
+    assert table.schema == EXPLANATIONS
+    assert lake.written == {}
+
+
+def test_progress_is_told_from_none_to_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(explain_night, "_run_job", explain_well)
+    told: list[tuple[int, int]] = []
+
+    explain_scores(
+        SPARK,
+        cast("Lake", FakeLake()),
+        SCORES,
+        make_plan(),
+        lambda done, total: told.append((done, total)),
+    )
+
+    assert told == [(0, 3), (1, 3), (2, 3), (3, 3)]
