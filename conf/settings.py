@@ -249,10 +249,11 @@ def _from_environment(environ: Mapping[str, str]) -> dict[str, Any]:
 
 def _put(nested: dict[str, Any], path: list[str], value: object) -> None:
     for part in path[:-1]:
-        nested = nested.setdefault(part, {})
-        if not isinstance(nested, dict):
+        inner: Any = nested.setdefault(part, {})
+        if not isinstance(inner, dict):
             message = f"setting {part!r} has a value and parts as well: keep one of the two"
             raise SettingsError(message)
+        nested = inner
     nested[path[-1]] = value
 
 
@@ -260,8 +261,10 @@ def _merge(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any
     merged = dict(base)
     for key, value in changes.items():
         old = merged.get(key)
-        both = isinstance(old, Mapping) and isinstance(value, Mapping)
-        merged[key] = _merge(old, value) if both else value
+        if isinstance(old, Mapping) and isinstance(value, Mapping):
+            merged[key] = _merge(old, value)
+        else:
+            merged[key] = value
     return merged
 
 

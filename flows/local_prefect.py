@@ -25,8 +25,9 @@ def prepare_prefect(environ: MutableMapping[str, str]) -> None:
     if not environ.get("PREFECT_HOME"):
         environ["PREFECT_HOME"] = _temporary_home()
     environ.setdefault("PREFECT_SERVER_ALLOW_EPHEMERAL_MODE", "true")
-    # The first start makes a database: 13 s on two idle cores, and the default gives up at 20 s.
-    environ.setdefault("PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS", "120")
+    # The first start makes a database: 13 s on two idle cores, 90 s beside a training, and the
+    # default gives up at 20 s.
+    environ.setdefault("PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS", "300")
     # This command tells its own story; Prefect would print a traceback with every refusal.
     environ.setdefault("PREFECT_LOGGING_LEVEL", "CRITICAL")
     environ.setdefault("PREFECT_LOGGING_TO_API_ENABLED", "false")

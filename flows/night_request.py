@@ -12,7 +12,9 @@ from flows.arguments import make_lake_address
 from jobs.explain_night import ExplanationOptions
 from jobs.identifiers import load_identifier_key
 from jobs.lake import open_lake
+from jobs.night_keys import nights_parent
 from jobs.night_run import NightRequest, PublishOptions
+from jobs.score_night import choose_limits
 from jobs.scoring_udf import DecodingOptions
 from jobs.spark_session import EngineOptions
 from model.bundle import open_bundle, packaged_bundle_folder
@@ -70,11 +72,11 @@ def check_request(request: NightRequest) -> None:
     """Find out in a moment what would end the run at its start.
 
     Raises:
-        TerminalError: if the lake or the bundle cannot be used.
+        TerminalError: if the lake, the bundle or the threshold cannot be used.
         StorageUnavailableError: if the storage does not answer.
     """
-    open_lake(request.lake).require()
-    open_bundle(request.bundle_folder)
+    open_lake(request.lake).require(nights_parent(request.night_template))
+    choose_limits(open_bundle(request.bundle_folder).card.limits, request.threshold)
 
 
 def _decoding(settings: DecodingSettings) -> DecodingOptions:

@@ -6,13 +6,12 @@ import logging
 import os
 from collections.abc import Callable
 from datetime import date
-from typing import Any
+from typing import Any, TypeVar
 
 from prefect import Task, flow, task
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
 from prefect.cache_policies import NO_CACHE
-from prefect.client.schemas.objects import TaskRun
-from prefect.states import State
+from prefect.client.schemas.objects import State, TaskRun
 from prefect.utilities.annotations import quote
 from rich.console import Console
 
@@ -31,6 +30,8 @@ from jobs.score_night import (
 )
 from jobs.spark_session import make_session
 from model.errors import TransientError
+
+Answer = TypeVar("Answer")
 
 LOG = logging.getLogger(__name__)
 
@@ -99,10 +100,9 @@ def _run_steps(
     return outcome
 
 
-def _step(function: Callable[..., Any], retries: NightSettings) -> Callable[..., Any]:
+def _step(function: Callable[..., Answer], retries: NightSettings) -> Callable[..., Answer]:
     # What passes from step to step is never stored: it is large, holds locks, and names objects.
-    return task(
-        function,
+    make_task = task(
         name=function.__name__.replace("_", " "),
         cache_policy=NO_CACHE,
         persist_result=False,
@@ -110,6 +110,7 @@ def _step(function: Callable[..., Any], retries: NightSettings) -> Callable[...,
         retry_delay_seconds=retries.retry_delay_seconds,
         retry_condition_fn=is_transient,
     )
+    return make_task(function)
 
 
 def _store_report(outcome: NightOutcome) -> None:

@@ -173,6 +173,7 @@ class DecodingPool:
         finally:
             if self._process is not None:
                 self._process.close()
+            self._cancel_all()
 
     def _start_process(self) -> DecodingProcess:
         return DecodingProcess(self._setup, self._environ)
@@ -246,6 +247,15 @@ class DecodingPool:
             job_to_come = self._queue.get()
             if job_to_come is not None:
                 job_to_come.answer.set_exception(error)
+
+    def _cancel_all(self) -> None:
+        """Let nobody wait for an answer that will not come."""
+        for job in self._in_process:
+            job.answer.cancel()
+        while not self._queue.empty():
+            job_left = self._queue.get()
+            if job_left is not None:
+                job_left.answer.cancel()
 
 
 def _take(waiting: deque[tuple[Tag, int, _Answer]]) -> tuple[Tag, list[FrameResult]]:

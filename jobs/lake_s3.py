@@ -16,6 +16,7 @@ from jobs.lake import LakeAddress, LakeObject, PreconditionFailedError, key_prob
 from jobs.s3_errors import (
     FAILED_CONDITIONS,
     MISSING_OBJECTS,
+    STORAGE_FAULTS,
     code_of,
     missing_folder,
     object_error,
@@ -32,6 +33,9 @@ SINGLE_PUT_BYTES: Final = 64 * 1024 * 1024
 
 BODY_BACK_OFF_SECONDS: Final = 0.5
 """Grows with every attempt (0, 0.5, 1.5, 3.5 ... seconds) after a connection lost half-way."""
+
+PAGE_OBJECTS: Final = 1000
+"""The most that S3 lists in one answer."""
 
 _CONNECTIONS: Final = 32  # at least the fetch threads of a worker
 
@@ -64,7 +68,7 @@ class BucketLake:
                 Prefix=self._prefix + prefix,
                 MaxKeys=1,
             )
-        except (BotoCoreError, ClientError) as error:
+        except STORAGE_FAULTS as error:
             raise self._translate(error) from error
         if prefix and not page.get("Contents"):
             raise missing_folder(self.locate(prefix))
@@ -76,13 +80,14 @@ class BucketLake:
         pages = self._client.get_paginator("list_objects_v2").paginate(
             Bucket=self._bucket,
             Prefix=self._prefix + prefix,
+            PaginationConfig={"PageSize": PAGE_OBJECTS},
         )
         try:
             for page in pages:
                 for item in page.get("Contents", []):
                     key = item["Key"].removeprefix(self._prefix)
                     yield LakeObject(key, item["ETag"].strip('"'), item["Size"])
-        except (BotoCoreError, ClientError) as error:
+        except STORAGE_FAULTS as error:
             raise self._translate(error) from error
 
     def read(self, key: str, etag: str | None = None) -> bytes:
@@ -101,7 +106,7 @@ class BucketLake:
                     Key=self._prefix + key,
                     **condition,
                 )
-            except (BotoCoreError, ClientError) as error:
+            except STORAGE_FAULTS as error:
                 raise object_error(error, self._place, self._bucket) from error
             try:
                 # botocore retries requests, but not a connection lost in the middle of the body.
@@ -143,7 +148,7 @@ class BucketLake:
             if code_of(error) not in FAILED_CONDITIONS:
                 raise self._translate(error, writing=True) from error
             return self._own_write(key, token, error)
-        except BotoCoreError as error:
+        except STORAGE_FAULTS as error:
             raise self._translate(error, writing=True) from error
 
     def delete(self, key: str) -> None:
@@ -151,7 +156,7 @@ class BucketLake:
         require_key(key)
         try:
             self._client.delete_object(Bucket=self._bucket, Key=self._prefix + key)
-        except (BotoCoreError, ClientError) as error:
+        except STORAGE_FAULTS as error:
             raise self._translate(error, writing=True) from error
 
     def locate(self, key: str) -> str:
@@ -166,7 +171,7 @@ class BucketLake:
             if code_of(error) in MISSING_OBJECTS:
                 return None
             raise self._translate(error) from error
-        except BotoCoreError as error:
+        except STORAGE_FAULTS as error:
             raise self._translate(error) from error
 
     def _check_first(self, key: str, *, if_absent: bool, if_match: str | None) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Final
 
 from botocore.exceptions import (
+    BotoCoreError,
     ClientError,
     CredentialRetrievalError,
     HTTPClientError,
@@ -20,6 +21,7 @@ from botocore.exceptions import (
     ResponseStreamingError,
     TokenRetrievalError,
 )
+from botocore.parsers import ResponseParserError
 
 from model.errors import (
     AccessDeniedError,
@@ -31,6 +33,9 @@ from model.errors import (
     TriageError,
 )
 
+STORAGE_FAULTS: Final = (BotoCoreError, ClientError, ResponseParserError)
+"""Whatever a request may raise; the last one when the endpoint is no S3 server at all."""
+
 MISSING_OBJECTS: Final = frozenset({"404", "NoSuchKey", "NotFound"})
 FAILED_CONDITIONS: Final = frozenset(
     # NoSuchKey: If-Match on an object that is gone. 409: another conditional write is under way.
@@ -40,7 +45,6 @@ FAILED_CONDITIONS: Final = frozenset(
 _REFUSED_CREDENTIALS: Final = frozenset(
     {
         "AuthFailure",
-        "AuthorizationHeaderMalformed",
         "ExpiredToken",
         "InvalidAccessKeyId",
         "InvalidClientTokenId",
@@ -52,6 +56,18 @@ _REFUSED_CREDENTIALS: Final = frozenset(
     },
 )
 _REFUSED: Final = frozenset({"403", "AccessDenied", "AllAccessDisabled", "AccountProblem", "401"})
+_NO_BUCKET: Final = frozenset(
+    # The last four: there is one of that name, but in another region.
+    {
+        "NoSuchBucket",
+        "404",
+        "InvalidBucketName",
+        "PermanentRedirect",
+        "301",
+        "AuthorizationHeaderMalformed",
+        "IllegalLocationConstraintException",
+    },
+)
 _BUSY: Final = frozenset(
     {"SlowDown", "RequestTimeout", "RequestTimeoutException", "Throttling", "TooManyRequests"},
 )
@@ -101,10 +117,8 @@ def object_error(error: Exception, place: str, bucket: str) -> TriageError:
     """Return the project's error for reading one object: a fault of its own is a flagged row."""
     if isinstance(error, ClientError):
         code = code_of(error)
-        own_fault = code in _REFUSED or not (
-            code in _REFUSED_CREDENTIALS or code == "NoSuchBucket" or _is_busy(error)
-        )
-        if own_fault:
+        lakes_fault = code in _REFUSED_CREDENTIALS | _NO_BUCKET and code not in MISSING_OBJECTS
+        if not lakes_fault and not _is_busy(error):
             return NotRetrievedError(f"the storage did not give the object out: {code}")
     return storage_error(error, place, bucket, writing=False)
 
@@ -137,13 +151,13 @@ def _answer_error(error: ClientError, place: str, bucket: str, *, writing: bool)
         return ConfigurationError(message)
     if _is_busy(error):
         return _unavailable(place, code)
-    if code in {"NoSuchBucket", "404", "InvalidBucketName", "PermanentRedirect", "301"}:
+    if code in _NO_BUCKET:
         message = (
             f"no bucket {bucket!r} at {place} ({code}): expected the data lake there; check "
             "lake.url, lake.endpoint_url and lake.region"
         )
         return LakeNotFoundError(message)
-    kind = OutputError if writing else StorageUnavailableError
+    kind = OutputError if writing else ConfigurationError
     message = (
         f"{place} answered {code!r} for bucket {bucket!r}: expected the request to be accepted; "
         "check the server's log, the bucket's quota and its policy"

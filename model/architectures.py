@@ -117,23 +117,20 @@ def load_imagenet_weights(network: keras.Model, file: Path) -> int:
     """
     with np.load(file) as arrays:
         stored = {name: arrays[name] for name in arrays.files}
-    filled = 0
-    for layer in network.layers:
-        values = _stored_weights(layer, stored)
-        if values is not None:
-            layer.set_weights(values)
-            filled += 1
-    return filled
+    backbone = [layer for layer in network.layers if layer.name.startswith("_") and layer.weights]
+    for layer in backbone:
+        layer.set_weights(_stored_weights(layer, stored))
+    return len(backbone)
 
 
-def _stored_weights(layer: keras.Layer, stored: dict[str, Weights]) -> list[Weights] | None:
-    prefix = layer.name.replace("/", ".")
-    if isinstance(layer, layers.BatchNormalization) and f"{prefix}.weight" in stored:
-        parts = ("weight", "bias", "running_mean", "running_var")
-        return [stored[f"{prefix}.{part}"] for part in parts]
-    if isinstance(layer, layers.DepthwiseConv2D | layers.Conv2D) and f"{prefix}.weight" in stored:
-        return [stored[f"{prefix}.weight"]]
-    return None
+def _stored_weights(layer: keras.Layer, stored: dict[str, Weights]) -> list[Weights]:
+    is_norm = isinstance(layer, layers.BatchNormalization)
+    parts = ("weight", "bias", "running_mean", "running_var") if is_norm else ("weight",)
+    names = [f"{layer.name}.{part}" for part in parts]
+    if missing := [name for name in names if name not in stored]:
+        message = f"the file of weights lacks {', '.join(missing)}: it is of another network"
+        raise ValueError(message)
+    return [stored[name] for name in names]
 
 
 def _block(  # noqa: PLR0913 - the properties of a block, as the paper lists them

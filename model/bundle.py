@@ -130,14 +130,23 @@ def write_bundle(folder: Path, network: keras.Model, card: Card) -> Bundle:
     Raises:
         BundleError: if the folder exists, or what was written would not be accepted.
     """
-    if folder.exists():
-        message = f"{folder} exists already: a bundle is never written over, choose a new version"
-        raise BundleError(message)
+    refuse_existing(folder)
     folder.mkdir(parents=True)
     network.save(folder / MODEL_FILE, include_optimizer=False)
     text = json.dumps(card.model_dump(mode="json"), indent=1, sort_keys=True)
     (folder / CARD_FILE).write_text(text + "\n", encoding="utf-8")
     return open_bundle(folder)
+
+
+def refuse_existing(folder: Path) -> None:
+    """Refuse a folder that exists: a bundle is never written over.
+
+    Raises:
+        BundleError: if it exists.
+    """
+    if folder.exists():
+        message = f"{folder} exists already: a bundle is never written over, choose a new version"
+        raise BundleError(message)
 
 
 def load_network(bundle: Bundle) -> keras.Model:

@@ -30,7 +30,7 @@ from pydicom.uid import (
 from model.decoding_guard import image_errors_only
 from model.dicom_acquisition import read_acquisition
 from model.dicom_attributes import FrameAttributes, read_count, read_uid, read_words
-from model.dicom_levels import keep_stored_bits, show_stored_values
+from model.dicom_levels import show_stored_values
 from model.dicom_recognition import refuse_non_diagnostic
 from model.errors import ImageError, TooLargeError, UnreadableError, UnsupportedError
 from model.gray_levels import gray_of_colour
@@ -217,10 +217,7 @@ def _decode_each(dataset: Dataset, decoder: Decoder, count: int) -> Iterator[Dec
             continue
         if decoded is None:
             break
-        stored, meta = decoded
-        if not decoder.is_encapsulated:
-            stored = keep_stored_bits(stored, dataset)
-        yield stored, str(meta["photometric_interpretation"])
+        yield decoded[0], str(decoded[1]["photometric_interpretation"])
         frame += 1
     for _ in range(frame, count):
         message = "the file declares more frames than it holds"

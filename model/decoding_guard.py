@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from PIL import Image
+
 from model.errors import ImageError, TooLargeError, UnreadableError, UnsupportedError
 
 
@@ -27,6 +29,9 @@ def image_errors_only(step: str) -> Iterator[None]:
         raise
     except MemoryError:
         message = f"not enough memory for {step}"
+        raise TooLargeError(message) from None
+    except Image.DecompressionBombError:  # a later frame or a tile larger than the header said
+        message = f"{step}: more pixels than the header declared"
         raise TooLargeError(message) from None
     except NotImplementedError:
         message = f"{step}: this variant is not read"

@@ -10,9 +10,8 @@ from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
-from pydicom import Dataset
 
-from model.dicom_attributes import FrameAttributes, read_count, read_number
+from model.dicom_attributes import FrameAttributes, read_number
 from model.errors import UnreadableError
 from model.gray_levels import linear_levels, robust_levels
 from model.images import GrayPixels
@@ -134,22 +133,6 @@ def hides_picture(shown: GrayPixels, robust: GrayPixels) -> bool:
         or np.percentile(shown, 99.9) < LEAST_BRIGHT
         or visible < LEAST_VISIBLE * could_be,
     )
-
-
-def keep_stored_bits(stored: npt.NDArray[Any], dataset: Dataset) -> npt.NDArray[Any]:
-    """Drop the bits above BitsStored of native data, where old files keep overlays.
-
-    Returns:
-        (height, width) of the same type; signed values keep their sign.
-    """
-    allocated = stored.dtype.itemsize * 8
-    bits = read_count(dataset, "BitsStored") or allocated
-    high = read_count(dataset, "HighBit")
-    high = bits - 1 if high is None else high
-    if stored.dtype.kind not in "iu" or not 0 < bits <= high + 1 <= allocated or bits == allocated:
-        return stored
-    kept: npt.NDArray[Any] = (stored << (allocated - 1 - high)) >> (allocated - bits)
-    return kept
 
 
 def _apply_window(

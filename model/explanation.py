@@ -138,8 +138,6 @@ def mask_head(picture: NetworkPicture) -> npt.NDArray[np.bool_]:
     """
     smooth = ndimage.gaussian_filter(picture.astype(np.float64), sigma=2.0)
     whole = np.ones(picture.shape, dtype=bool)
-    if float(np.ptp(smooth)) < 1.0:
-        return whole
     # Half of Otsu's level: Otsu alone splits gray tissue from bright tissue on T1 pictures.
     level = float(threshold_otsu(smooth))  # type: ignore[no-untyped-call]
     bright = smooth > 0.5 * level

@@ -76,7 +76,8 @@ def gray_of_colour(colours: npt.NDArray[Any]) -> tuple[GrayPixels, float]:
 
 def measure_colourfulness(colours: npt.NDArray[Any]) -> float:
     """Return the mean absolute difference of the channels of (height, width, 3), 0 to 1."""
-    wide = np.int16 if colours.dtype == np.uint8 else np.int64  # differences need a sign
+    # Differences need a sign.
+    wide: type[np.signedinteger[Any]] = np.int16 if colours.dtype == np.uint8 else np.int64
     red, green, blue = (colours[..., channel].astype(wide) for channel in range(3))
     differences = np.abs(red - green) + np.abs(green - blue) + np.abs(blue - red)
     return min(1.0, float(differences.mean()) / (3.0 * np.iinfo(colours.dtype).max))

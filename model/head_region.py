@@ -25,6 +25,9 @@ WORKING_SIZE: Final = 128
 FLAT_LINE_RANGE: Final = 0.06
 """A row or column whose values span less than this share of the picture's range is a border."""
 
+SMALLEST_REST: Final = 8
+"""If trimming leaves fewer pixels than this on a side, it was no border that was trimmed."""
+
 LIFT: Final = 0.12
 """Share of the way from the background to the brightest tissue above which a pixel is head.
 Brain in a T1 picture with bright fat lies at 0.2-0.3; scanner noise stays below 0.08."""
@@ -142,6 +145,8 @@ def _trim_flat_borders(levels: npt.NDArray[np.float32]) -> tuple[int, int, int, 
         changed = any(flat)
         top, bottom = top + flat[0], bottom - flat[1]
         left, right = left + flat[2], right - flat[3]
+    if min(bottom - top, right - left) < SMALLEST_REST:
+        return 0, levels.shape[0], 0, levels.shape[1]
     return top, bottom, left, right
 
 

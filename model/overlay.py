@@ -141,7 +141,7 @@ def _write_marking_legend(page: Image.Image, marking: Marking) -> None:
     text = "outline of the model's tumor map"
     draw.text((MARGIN + 36, LEGEND_TOP), text, fill=TEXT, font=font)
     draw.rectangle((MARGIN, LEGEND_TOP + 26, MARGIN + 26, LEGEND_TOP + 42), outline=BOX, width=2)
-    draw.text((MARGIN + 36, LEGEND_TOP + 26), "box around it", fill=TEXT, font=font)
+    draw.text((MARGIN + 36, LEGEND_TOP + 26), "box around its strongest part", fill=TEXT, font=font)
 
 
 def _write_weights_legend(page: Image.Image, explanation: Explanation) -> None:

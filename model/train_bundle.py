@@ -13,7 +13,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from model.assembly import GateInputs, assemble_network, fit_scope_gate
-from model.bundle import Bundle, write_bundle
+from model.bundle import Bundle, refuse_existing, write_bundle
 from model.card import Card
 from model.decision import DecisionLimits, decide_reasons
 from model.evaluation import ScoredSlices, dice_of, points_into, summarise
@@ -113,6 +113,7 @@ def train_bundle(request: TrainingRequest, reporting: Reporting) -> Bundle:
         TrainingDataError: if the data cannot be used.
         BundleError: if the bundle's folder exists.
     """
+    refuse_existing(request.out)
     parts = split_by_group(read_index(request.data), SPLIT_SEED)
     trained = _train(request, parts["fit"], reporting)
     prepared = {part: prepare_part(images, request.parameters) for part, images in parts.items()}

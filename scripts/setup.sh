@@ -57,13 +57,16 @@ describe_python() {
 }
 
 # Digest of what the environment is made of. hashlib, because sha256sum is not on every system;
-# the folder goes in as well, because a moved .venv does not work.
+# the folder goes in as well, because a moved .venv does not work; of pyproject.toml only what is
+# installed, not the settings of the tools.
 digest_of_inputs() {
-  "$1" - "$PWD" locks/build.txt locks/dev.txt locks/jre.txt pyproject.toml scripts/setup.sh <<'PYTHON'
-import hashlib, pathlib, sys
+  "$1" - "$PWD" locks/build.txt locks/dev.txt locks/jre.txt scripts/setup.sh <<'PYTHON'
+import hashlib, json, pathlib, sys, tomllib
 digest = hashlib.sha256(sys.argv[1].encode())
 for name in sys.argv[2:]:
     digest.update(pathlib.Path(name).read_bytes())
+project = tomllib.loads(pathlib.Path("pyproject.toml").read_text("utf-8"))["project"]
+digest.update(json.dumps(project).encode())
 print(digest.hexdigest()[:16])
 PYTHON
 }
@@ -89,7 +92,7 @@ show_progress() {
   local total=$1 line seen=0
   while IFS= read -r line; do
     case $line in
-      Collecting*)
+      Collecting* | Processing*)
         seen=$((seen + 1))
         if ((seen % 25 == 0)); then say "  $seen of $total packages fetched"; fi
         ;;

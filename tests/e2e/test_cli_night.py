@@ -55,13 +55,18 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_tiny_bundle(tmp_path_factory.mktemp("bundle") / "tiny").folder
 
 
+@pytest.fixture(scope="module")
+def prefect_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("prefect")
+
+
 @pytest.fixture
-def command(tmp_path: Path, bundle: Path) -> Command:
+def command(tmp_path: Path, bundle: Path, prefect_home: Path) -> Command:
     return Command(
         {
             "PATH": os.environ["PATH"],
             "HOME": str(tmp_path / "home"),
-            "PREFECT_HOME": str(tmp_path / "prefect"),
+            "PREFECT_HOME": str(prefect_home),
             "PYTHONPATH": str(Path(__file__).parents[2]),
             "TMPDIR": str(tmp_path),
             "MRI_TRIAGE__BUNDLE__LOCATION": str(bundle),
@@ -120,7 +125,7 @@ def test_a_lake_without_the_folder_of_nights_is_one_sentence_and_exit_code_3(
     ended = command.night(tmp_path / "lake")
 
     assert_one_sentence(ended, 3, "incoming")
-    assert "results" not in os.listdir(tmp_path / "lake")
+    assert list((tmp_path / "lake").iterdir()) == []
 
 
 def test_a_wrong_date_is_one_sentence_and_exit_code_2(command: Command, lake: Path) -> None:
@@ -233,19 +238,20 @@ def test_an_output_that_cannot_be_written_is_one_sentence_and_exit_code_6(
 
     ended = command.night(lake)
 
-    assert_one_sentence(ended, 6, "runs")
+    assert_one_sentence(ended, 6, "cannot be written")
     assert contents(lake) == before
 
 
-@pytest.mark.slow
 def test_a_threshold_above_the_bundles_is_one_sentence_and_exit_code_2(
     command: Command,
     lake: Path,
 ) -> None:
+    before = contents(lake)
+
     ended = command.night(lake, "--threshold", "0.9")
 
     assert_one_sentence(ended, 2, "0.9", "0.5")
-    assert "results" not in os.listdir(lake)
+    assert contents(lake) == before
 
 
 @pytest.mark.slow

@@ -13,6 +13,11 @@ import pytest
 from moto.server import ThreadedMotoServer
 
 from jobs.lake import LakeAddress, StorageOptions
+from tests.integration.spark_fixtures import (  # noqa: F401 - pytest finds fixtures here
+    first_night,
+    spark,
+    tiny_bundle,
+)
 
 CREDENTIALS = {
     "AWS_ACCESS_KEY_ID": "testing",

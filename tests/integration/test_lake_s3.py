@@ -46,8 +46,12 @@ def test_what_is_written_is_listed_and_read_below_the_prefix(
     assert stored["Body"].read() == b"pixels"
 
 
-def test_more_objects_than_fit_into_a_page_are_all_listed(lake: Lake) -> None:
-    keys = [f"incoming/night=2026-11-20/{number:04d}" for number in range(1001)]
+def test_more_objects_than_fit_into_a_page_are_all_listed(
+    lake: Lake,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(lake_s3, "PAGE_OBJECTS", 3)
+    keys = [f"incoming/night=2026-11-20/{number}" for number in range(7)]
     for key in keys:
         lake.write(key, b"")
     lake.write("incoming/night=2026-11-21/0", b"")
@@ -245,8 +249,8 @@ def test_an_address_travels_to_another_process(s3_lake: LakeAddress) -> None:
     assert there.read("a") == b"x"
 
 
-def test_a_server_that_does_not_answer_is_named_with_what_to_check(s3_server: S3Server) -> None:
-    assert s3_server
+@pytest.mark.usefixtures("s3_server")
+def test_a_server_that_does_not_answer_is_named_with_what_to_check() -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         endpoint = f"http://127.0.0.1:{unused.getsockname()[1]}"
@@ -270,8 +274,8 @@ def test_without_credentials_access_is_denied_with_what_to_set(
         open_lake(s3_server.address("s3://bucket")).require()
 
 
+@pytest.mark.usefixtures("s3_server")
 @pytest.mark.parametrize("endpoint", ["objects.hospital.example", "not a url"])
-def test_an_endpoint_that_is_no_url_is_a_wrong_setting(s3_server: S3Server, endpoint: str) -> None:
-    assert s3_server
+def test_an_endpoint_that_is_no_url_is_a_wrong_setting(endpoint: str) -> None:
     with pytest.raises(ConfigurationError, match=r"lake\.endpoint_url"):
         open_lake(LakeAddress("s3://bucket", StorageOptions(endpoint_url=endpoint)))

@@ -14,6 +14,7 @@ from flows.local_prefect import prepare_prefect
 
 prepare_prefect(os.environ)  # before Prefect is imported for the first time
 
+from prefect.artifacts import Artifact  # noqa: E402
 from prefect.testing.utilities import prefect_test_harness  # noqa: E402
 
 from flows import nightly as nightly_module  # noqa: E402
@@ -65,8 +66,8 @@ class FakeJobs:
     failures: dict[str, list[Exception]] = field(default_factory=dict)
     called: list[str] = field(default_factory=list)
 
-    def step(self, name: str, answer: Any) -> Callable[..., Any]:
-        def run_step(*arguments: Any) -> Any:
+    def step(self, name: str, answer: object) -> Callable[..., object]:
+        def run_step(*arguments: object) -> object:
             self.called.append(name)
             if self.failures.get(name):
                 raise self.failures[name].pop(0)
@@ -81,7 +82,7 @@ class FakeJobs:
 
 @pytest.fixture(scope="module", autouse=True)
 def prefect_server() -> Iterator[None]:
-    with prefect_test_harness(server_startup_timeout=120):
+    with prefect_test_harness(server_startup_timeout=250):
         yield
 
 
@@ -161,12 +162,10 @@ def test_an_error_of_a_step_still_lets_the_night_go(jobs: FakeJobs, tmp_path: Pa
 
 
 def test_the_report_becomes_two_artifacts(jobs: FakeJobs, tmp_path: Path) -> None:
-    from prefect.artifacts import Artifact
-
     run_nightly(tmp_path)
 
-    report = Artifact.get("night-2026-11-20")
-    counts = Artifact.get("night-2026-11-20-counts")
+    report: Any = Artifact.get("night-2026-11-20")
+    counts: Any = Artifact.get("night-2026-11-20-counts")
     assert report is not None
     assert counts is not None
     assert report.type == "markdown"

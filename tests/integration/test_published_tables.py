@@ -65,7 +65,7 @@ def test_duckdb_reads_all_nights_as_one_table(results_folder: Path) -> None:
         from read_parquet('{files}', hive_partitioning = true) group by night order by night
     """  # noqa: S608 - the path is the test's own
 
-    found = duckdb.sql(query).fetchall()
+    found = duckdb.execute(query).fetchall()
 
     assert [row[:3] for row in found] == [
         (date(2026, 11, 20), 2, 1),

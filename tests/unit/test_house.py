@@ -77,8 +77,13 @@ def test_every_command_stands_in_the_readme(path: str) -> None:
 
 
 def exit_codes() -> dict[str, int]:
-    classes = [value for value in vars(errors).values() if isinstance(value, type)]
-    codes = {cls.__name__: cls.exit_code for cls in classes if "exit_code" in vars(cls)}
+    codes = {
+        name: value.exit_code
+        for name, value in vars(errors).items()
+        if isinstance(value, type)
+        and issubclass(value, errors.TriageError)
+        and "exit_code" in vars(value)
+    }
     return codes | {"interrupted": INTERRUPTED_EXIT_CODE, "terminated": TERMINATED_EXIT_CODE}
 
 
@@ -126,7 +131,9 @@ def test_every_line_of_a_lock_is_pinned_and_hashed_and_names_no_address(lock: st
 
 def test_the_runtime_lock_pins_what_the_development_lock_pins() -> None:
     pins = {
-        name: set(re.findall(r"^(\S+==\S+)", (ROOT / "locks" / name).read_text("utf-8"), re.M))
+        name: set(
+            re.findall(r"^(\S+==\S+)", (ROOT / "locks" / name).read_text("utf-8"), re.MULTILINE)
+        )
         for name in ("runtime.txt", "dev.txt")
     }
 
@@ -134,7 +141,7 @@ def test_the_runtime_lock_pins_what_the_development_lock_pins() -> None:
 
 
 def test_no_job_reads_the_settings_outside_its_main() -> None:
-    readers = []
+    readers: list[str] = []
     for path in sorted((ROOT / "jobs").glob("*.py")):
         tree = ast.parse(path.read_text("utf-8"))
         mains = [node for node in tree.body if getattr(node, "name", "") == "main"]

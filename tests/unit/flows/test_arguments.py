@@ -21,9 +21,7 @@ def test_a_night_is_year_month_and_day() -> None:
     assert parse_night("2026-11-20") == date(2026, 11, 20)
 
 
-@pytest.mark.parametrize(
-    "text", ["", "2026-13-01", "2026-11-31", "20261120", "2026-W47-5"]
-)
+@pytest.mark.parametrize("text", ["", "2026-13-01", "2026-11-31", "20261120", "2026-W47-5"])
 def test_anything_else_is_no_night(text: str) -> None:
     with pytest.raises(ConfigurationError, match=r"is no date: write year, month and day"):
         parse_night(text)

@@ -1,4 +1,4 @@
-"""Small nights for tests: inventories and scores with everything filled in that a test leaves out."""
+"""Small nights for tests: what a test leaves out is filled in."""
 
 from __future__ import annotations
 

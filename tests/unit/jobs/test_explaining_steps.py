@@ -74,6 +74,7 @@ def make_tools(*frames: DecodedImage | ImageError) -> ScoringTools:
 
     return ScoringTools(
         fetch=lambda _: b"bytes",
+        decode_all=lambda _: iter(()),
         decode=decode,
         prepare=lambda image: prepare_image(image, PreprocessingParameters(size=96)),
         score=score,  # type: ignore[arg-type]  # a fake of the network's scores

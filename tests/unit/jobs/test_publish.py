@@ -136,9 +136,10 @@ def test_a_run_killed_before_its_results_leaves_the_old_night_and_a_reader_ignor
                 raise KeyboardInterrupt
             return lake.write(key, data, **condition)  # type: ignore[arg-type]
 
+    seen = seen_etag(lake, NIGHT)
+    publication = prepared("a", "b", run_id="run-2")
     with lease(lake) as held, pytest.raises(KeyboardInterrupt):
-        publication = prepared("a", "b", run_id="run-2")
-        publish(Dying(), held, publication, NO_EXPLANATIONS, seen_etag(lake, NIGHT))  # type: ignore[arg-type]
+        publish(Dying(), held, publication, NO_EXPLANATIONS, seen)  # type: ignore[arg-type]
 
     night = read_night(lake, NIGHT)
     assert night is not None
@@ -289,7 +290,7 @@ def test_reports_and_unsupported_files_are_no_failures_of_the_job() -> None:
     night_with_failures(LIMITS, failed("a", "unsupported"), failed("b", "non_diagnostic"))
 
 
-def test_the_tables_given_to_publish_are_not_changed(lake: Lake) -> None:
+def test_the_tables_given_to_publish_are_not_changed() -> None:
     table = scores(score("b"), score("a"))
     before = pa.Table.from_pylist(table.to_pylist(), schema=table.schema)
     stamp = RowStamp("net 1.0", "abc", "run-1", DecisionLimits(0.2, 0.5))

@@ -31,7 +31,7 @@ SEEDS: Final = [
 MUTATIONS = st.lists(st.tuples(st.floats(0, 1), st.integers(0, 255)), min_size=1, max_size=8)
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
 @given(seed=st.sampled_from(SEEDS), mutations=MUTATIONS, kept=st.floats(0.05, 1))
 def test_damaged_bytes_give_pixels_in_range_or_an_image_error(
     seed: bytes, mutations: list[tuple[float, int]], kept: float
@@ -50,7 +50,7 @@ def test_damaged_bytes_give_pixels_in_range_or_an_image_error(
             assert 0.0 <= item.pixels.min() <= item.pixels.max() <= 1.0
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(st.binary(max_size=600))
 def test_arbitrary_bytes_give_image_errors(data: bytes) -> None:
     assert all(isinstance(item, ImageError) for item in decode_all(data, SMALL))

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from pydicom import Dataset, Sequence, dcmread
 from pydicom.encaps import encapsulate
-from pydicom.uid import DeflatedExplicitVRLittleEndian, JPEG2000Lossless, JPEGBaseline8Bit
+from pydicom.uid import UID, DeflatedExplicitVRLittleEndian, JPEG2000Lossless, JPEGBaseline8Bit
 
 from model.decoding import DecodingLimits, decode_object
 from model.errors import (
@@ -322,7 +322,7 @@ def test_what_is_no_diagnostic_brain_image_is_named(
         {"BodyPartExamined": "HEAD"},
         {"BodyPartExamined": "CSPINE"},
         {"BodyPartExamined": "WHOLEBODY"},
-        {"SeriesDescription": "T1 allocated"},
+        {"SeriesDescription": "T1 allocated, resurvey"},
         {"Modality": "OT"},
         {"Modality": "CT"},  # contradicts the class, which says MR
     ],
@@ -370,7 +370,7 @@ def test_a_compressed_frame_that_breaks_off_is_unreadable(lost: int) -> None:
 def test_a_video_is_unsupported() -> None:
     dataset = make_slice(ramp())
     dataset.PixelData = encapsulate([b"\x00\x00\x01\xb3"])
-    dataset.file_meta.TransferSyntaxUID = "1.2.840.10008.1.2.4.102"
+    dataset.file_meta.TransferSyntaxUID = UID("1.2.840.10008.1.2.4.102")
 
     (error,) = decode_all(write(dataset))
 

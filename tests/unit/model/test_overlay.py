@@ -171,6 +171,18 @@ def test_the_outline_follows_the_tumor_map() -> None:
     assert (rows.min(), rows.max()) == (256, 383)
 
 
+def test_a_lesion_at_the_edge_of_the_region_is_not_drawn_beyond_it() -> None:
+    canvas = np.zeros((512, 512, 3), dtype=np.uint8)
+    middle = make_prepared(region=Region(x=64.0, y=64.0, side=128.0))
+    marking = Marking(np.ones((16, 16), dtype=np.float32), map_threshold=0.5, box=None)
+
+    drawn = draw_marking(canvas, (256, 256), middle, marking)
+
+    rows, columns = np.nonzero(painted(drawn, OUTLINE))
+    assert (columns.min(), columns.max()) == (128, 383)
+    assert (rows.min(), rows.max()) == (128, 383)
+
+
 def test_the_box_is_given_in_pixels_of_the_original() -> None:
     canvas = np.zeros((512, 512, 3), dtype=np.uint8)
     box = Box(x=128, y=256, width=128, height=128)

@@ -1,0 +1,77 @@
+"""Train a bundle with bars on the terminal. The work itself is in `model.train_bundle`."""
+
+from __future__ import annotations
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Table
+
+from model.bundle import Bundle
+from model.train_bundle import Reporting, TrainingRequest, train_bundle
+from model.training import EpochReport
+
+
+def train_with_bars(request: TrainingRequest, console: Console) -> Bundle:
+    """Train, showing how far it is and the time left; prints a line an epoch.
+
+    Raises:
+        TrainingDataError: if the data cannot be used.
+        BundleError: if the bundle's folder exists.
+    """
+    columns = (
+        TextColumn("{task.description:<10}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console) as bars:
+        loading = bars.add_task("load", total=None)
+        training = bars.add_task("train", total=None)
+
+        def on_epoch(report: EpochReport) -> None:
+            bars.console.print(
+                f"epoch {report.epoch}/{report.epochs} at {report.size} px: loss {report.loss:.4f} "
+                f"(label {report.label_loss:.4f}, map {report.map_loss:.4f}), "
+                f"{report.seconds:.0f} s",
+            )
+
+        return train_bundle(
+            request,
+            Reporting(
+                on_loaded=lambda done, total: bars.update(loading, completed=done, total=total),
+                on_step=lambda done, total: bars.update(training, completed=done, total=total),
+                on_epoch=on_epoch,
+            ),
+        )
+
+
+def metrics_table(bundle: Bundle) -> Table:
+    """Return the figures of the bundle's own grouped test part as a table."""
+    metrics = bundle.card.metrics
+    table = Table(title=f"{bundle.card.name} {bundle.card.version}, grouped test part")
+    for heading in ("", "slices", "groups", "AUC", "sensitivity", "specificity", "spec. at 99%"):
+        table.add_column(heading, justify="left" if not heading else "right")
+    rows = {"all": metrics["overall"], **metrics["by"]["source"]}
+    for name, row in rows.items():
+        figures = (
+            row["auc"],
+            row["sensitivity"],
+            row["specificity"],
+            row["specificity_at_sensitivity"]["0.99"],
+        )
+        table.add_row(name, str(row["n"]), str(row["groups"]), *map(_figure, figures))
+    return table
+
+
+def _figure(interval: dict[str, float] | None) -> str:
+    if interval is None:
+        return "-"
+    return f"{interval['value']:.3f} ({interval['low']:.3f}-{interval['high']:.3f})"

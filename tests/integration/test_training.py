@@ -1,0 +1,204 @@
+"""A whole training on drawn heads: small enough for a test, real in every part."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from model.architectures import build_two_headed, load_imagenet_weights
+from model.bundle import Bundle, load_network
+from model.errors import BundleError
+from model.inference import load_scorer
+from model.preprocessing import PreprocessingParameters, prepare_image
+from model.train_bundle import Reporting, TrainingRequest, train_bundle
+from model.training import EpochReport, Stage, TrainingPlan
+from tests.unit.model.pictures import as_image, draw_head, ellipse
+
+pytestmark = pytest.mark.slow
+
+SIZE = 64
+PARAMETERS = PreprocessingParameters(size=SIZE)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Forty drawn slices of forty groups; every second one has a bright, masked lesion."""
+    folder = tmp_path_factory.mktemp("drawn")
+    rows = []
+    for number in range(40):
+        pixels, _ = draw_head(120, 120)
+        tumor = ellipse(120, 120, (50 + number % 9, 52 + number % 7), (11, 9))
+        is_tumor = number % 2 == 1
+        levels = np.where(tumor & is_tumor, 0.98, pixels * 0.9)
+        Image.fromarray((levels * 255).astype(np.uint8)).save(folder / f"{number}.png")
+        if is_tumor:
+            Image.fromarray(tumor).save(folder / f"{number}-mask.png")
+        rows.append(
+            {
+                "path": f"{number}.png",
+                "source": "drawn",
+                "label": "tumor" if is_tumor else "no_tumor",
+                "tumor_type": "unknown" if is_tumor else "none",
+                "patient_id": "",
+                "group_id": f"g{number}",
+                "width": 120,
+                "height": 120,
+                "mask": f"{number}-mask.png" if is_tumor else "",
+            },
+        )
+    with (folder / "index.csv").open("w", encoding="utf-8", newline="") as lines:
+        writer = csv.DictWriter(lines, rows[0].keys())
+        writer.writeheader()
+        writer.writerows(rows)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def imagenet(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file of random weights in the format of the ImageNet backbone."""
+    network = build_two_headed(SIZE, 0.0)
+    arrays = {}
+    for layer in network.layers:
+        if not layer.name.startswith("_") or not layer.weights:
+            continue
+        parts = (
+            ("weight",)
+            if len(layer.weights) == 1
+            else (
+                "weight",
+                "bias",
+                "running_mean",
+                "running_var",
+            )
+        )
+        values = layer.get_weights()
+        arrays |= {f"{layer.name}.{part}": value for part, value in zip(parts, values, strict=True)}
+    file = tmp_path_factory.mktemp("weights") / "weights.npz"
+    np.savez(file, **arrays)
+    return file
+
+
+def _request(data: Path, imagenet: Path, folder: Path, epochs: int = 2) -> TrainingRequest:
+    return TrainingRequest(
+        data=data,
+        imagenet=imagenet,
+        checkpoints=folder / "checkpoints",
+        out=folder / "bundle",
+        name="drawn",
+        version="1",
+        date="2026-11-20",
+        code_version="test",
+        plan=TrainingPlan(
+            stages=(Stage(32, 1), Stage(SIZE, epochs - 1)),
+            steps=3,
+            batch_size=8,
+            seed=5,
+        ),
+        parameters=PARAMETERS,
+    )
+
+
+def _train(request: TrainingRequest) -> tuple[Bundle, list[EpochReport]]:
+    epochs: list[EpochReport] = []
+    reporting = Reporting(lambda *_: None, lambda *_: None, epochs.append)
+    return train_bundle(request, reporting), epochs
+
+
+@pytest.fixture(scope="module")
+def bundle(data: Path, imagenet: Path, tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+    return _train(_request(data, imagenet, tmp_path_factory.mktemp("trained")))[0]
+
+
+def test_a_training_ends_with_a_bundle_that_holds_its_figures(bundle: Bundle) -> None:
+    card = bundle.card
+
+    assert 0.0 < card.threshold < 1.0
+    assert card.metrics["overall"]["n"] >= 4
+    assert card.metrics["localisation"]["n"] >= 1
+    assert card.training["seed"] == 5
+    assert "sensitivity" in card.threshold_method
+
+
+def test_one_picture_scores_as_it_does_among_many(bundle: Bundle) -> None:
+    scorer = load_scorer(bundle, batch_size=4)
+    random = np.random.default_rng(3)
+    heads = [draw_head(100 + 10 * number, 110)[0] for number in range(6)]
+    prepared = [prepare_image(as_image(head), PARAMETERS) for head in heads]
+    inputs = np.stack([one.network_input for one in prepared])
+    features = np.stack([one.picture_features for one in prepared])
+    order = random.permutation(6)
+
+    together = scorer.score(inputs, features)
+    shuffled = scorer.score(inputs[order], features[order])
+    alone = scorer.score(inputs[2:3], features[2:3])
+
+    np.testing.assert_allclose(together.probabilities[order], shuffled.probabilities, atol=1e-6)
+    np.testing.assert_allclose(together.probabilities[2], alone.probabilities[0], atol=1e-6)
+    np.testing.assert_allclose(together.scope_scores[2], alone.scope_scores[0], atol=1e-6)
+    assert together.tumor_maps.shape == (6, SIZE // 4, SIZE // 4)
+
+
+def test_the_frozen_graph_scores_as_the_network_of_the_bundle(bundle: Bundle) -> None:
+    inputs = np.stack([prepare_image(as_image(draw_head()[0]), PARAMETERS).network_input])
+    network = load_network(bundle)
+
+    outputs = network(inputs[..., None].astype(np.float32), training=False)
+    logit = float(outputs["logit"][0, 0]) / bundle.card.temperature
+
+    probability = load_scorer(bundle).probabilities(inputs)[0]
+    assert probability == pytest.approx(1 / (1 + np.exp(-logit)), abs=1e-5)
+
+
+def test_no_pictures_give_no_scores(bundle: Bundle) -> None:
+    scores = load_scorer(bundle).score(
+        np.zeros((0, SIZE, SIZE), dtype=np.uint8),
+        np.zeros((0, 12), dtype=np.float32),
+    )
+
+    assert scores.probabilities.shape == (0,)
+    assert scores.tumor_maps.shape == (0, SIZE // 4, SIZE // 4)
+
+
+def test_a_training_goes_on_from_its_checkpoint(data: Path, imagenet: Path, tmp_path: Path) -> None:
+    request = _request(data, imagenet, tmp_path)
+
+    class KilledError(Exception):
+        pass
+
+    def kill(_: EpochReport) -> None:
+        raise KilledError
+
+    with pytest.raises(KilledError):
+        train_bundle(request, Reporting(lambda *_: None, lambda *_: None, kill))
+    resumed, epochs = _train(request)
+
+    assert [report.epoch for report in epochs] == [2]
+    assert resumed.card.name == "drawn"
+
+
+def test_a_bundle_that_exists_is_refused_before_anything_is_trained(
+    data: Path,
+    imagenet: Path,
+    tmp_path: Path,
+) -> None:
+    request = _request(data, imagenet, tmp_path)
+    request.out.mkdir()
+
+    with pytest.raises(BundleError, match="exists already"):
+        _train(request)
+
+    assert not request.checkpoints.exists()
+
+
+def test_weights_of_the_backbone_fill_every_layer_of_it(imagenet: Path) -> None:
+    network = build_two_headed(SIZE, 0.0)
+
+    filled = load_imagenet_weights(network, imagenet)
+
+    assert filled == sum(
+        1 for layer in network.layers if layer.name.startswith("_") and layer.weights
+    )

@@ -1,0 +1,72 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from model.head_region import find_head
+from tests.unit.model.pictures import draw_head
+
+
+def test_the_box_of_the_head_is_found_within_two_pixels_of_the_working_size() -> None:
+    pixels, _ = draw_head(200, 160)
+
+    head = find_head(pixels)
+
+    assert head.found
+    assert not head.inverted
+    # The drawn head spans rows 20..180 and columns 16..144.
+    assert head.x == pytest.approx(16, abs=4)
+    assert head.y == pytest.approx(20, abs=4)
+    assert head.width == pytest.approx(128, abs=8)
+    assert head.height == pytest.approx(160, abs=8)
+
+
+def test_a_negative_is_recognised_and_its_head_found() -> None:
+    pixels, _ = draw_head()
+
+    head = find_head(1.0 - pixels)
+
+    assert head.inverted
+    assert head.found
+    assert head.width == pytest.approx(128, abs=8)
+
+
+def test_a_white_frame_around_the_picture_is_not_taken_for_the_head() -> None:
+    pixels, _ = draw_head()
+    framed = np.pad(pixels, 6, constant_values=1.0).astype(np.float32)
+
+    head = find_head(framed)
+
+    assert not head.inverted
+    assert head.width == pytest.approx(128, abs=8)
+
+
+def test_text_in_a_corner_does_not_widen_the_head() -> None:
+    pixels, _ = draw_head()
+    pixels[4:12, 4:40:3] = 1.0
+
+    head = find_head(pixels)
+
+    assert head.x == pytest.approx(16, abs=4)
+    assert head.y == pytest.approx(20, abs=4)
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 300), (3, 2), (16, 16)])
+def test_tiny_pictures_have_the_whole_picture_as_region(shape: tuple[int, int]) -> None:
+    head = find_head(np.zeros(shape, dtype=np.float32))
+
+    assert not head.found
+    assert (head.height, head.width) == shape
+
+
+def test_a_blank_picture_has_no_head() -> None:
+    assert not find_head(np.full((64, 64), 0.5, dtype=np.float32)).found
+
+
+def test_the_picture_is_not_changed() -> None:
+    pixels, _ = draw_head()
+    before = pixels.copy()
+
+    find_head(pixels)
+
+    np.testing.assert_array_equal(pixels, before)
