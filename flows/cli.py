@@ -24,11 +24,10 @@ from model.errors import ConfigurationError, TriageError
 
 PROGRAM = "mri-triage"
 
-INTERRUPTED_EXIT_CODE = 130
-"""128 + SIGINT, as shells count."""
+INTERRUPTED_EXIT_CODE = 128 + signal.SIGINT
+"""As shells count."""
 
-TERMINATED_EXIT_CODE = 143
-"""128 + SIGTERM."""
+TERMINATED_EXIT_CODE = 128 + signal.SIGTERM
 
 PlaceOption = Annotated[
     str,
@@ -57,9 +56,24 @@ app.add_typer(config_app, name="config")
 
 @dataclass
 class CommandState:
-    """What the options before the command's name say."""
+    """What the options before the command's name say, and which signal has come.
+
+    Attributes:
+        debug: show tracebacks.
+        signal_code: exit code of the signal that ends the command; None while there is none.
+    """
 
     debug: bool = False
+    signal_code: int | None = None
+
+    def end_in_order(self, number: int, _frame: FrameType | None) -> NoReturn:
+        """Unwind the command, so that every `finally` runs and no lease stays behind.
+
+        Python's own answer to SIGTERM runs no `finally`. The code is kept, because a terminal
+        sends Ctrl-C to Spark and to Prefect's server too: what they say then hides the cause.
+        """
+        self.signal_code = 128 + number
+        raise SystemExit(self.signal_code)
 
 
 @app.callback()
@@ -121,6 +135,39 @@ def run_nights(
         typer.echo(format_summary(outcome))
 
 
+@app.command("train")
+def train_model(
+    data: Annotated[Path, typer.Option(help="Folder of labelled images with index.csv.")],
+    imagenet: Annotated[Path, typer.Option(help="ImageNet weights of EfficientNet-Lite0 (.npz).")],
+    out: Annotated[Path, typer.Option(help="Folder of the new bundle; must not exist.")],
+    version: Annotated[str, typer.Option(help="Version of the bundle.")] = "1.0.0",
+    checkpoints: Annotated[
+        Path,
+        typer.Option(help="A training that was stopped goes on from here."),
+    ] = Path(".training/checkpoints"),
+    small_epochs: Annotated[int, typer.Option(min=0, help="Epochs at 128 pixels.")] = 12,
+    full_epochs: Annotated[int, typer.Option(min=1, help="Epochs at 192 pixels.")] = 8,
+) -> None:
+    """Train a bundle, choose its threshold, and print its figures on the grouped test part."""
+    from rich.console import Console
+
+    from flows.training import make_training_request, metrics_table, train_with_bars
+
+    console = Console()
+    request = make_training_request(
+        data=data,
+        imagenet=imagenet,
+        out=out,
+        version=version,
+        checkpoints=checkpoints,
+        epochs=(small_epochs, full_epochs),
+    )
+    bundle = train_with_bars(request, console)
+    console.print(metrics_table(bundle))
+    console.print(f"threshold {bundle.card.threshold:.4f}. {bundle.card.threshold_method}")
+    console.print(f"bundle {bundle.folder}, digest {bundle.digest}")
+
+
 @app.command("locate")
 def locate_image(
     image_id: Annotated[str, typer.Argument(help="As in results.parquet.")],
@@ -159,16 +206,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Args:
         arguments: without the program's name; None for those of this process.
     """
-    signal.signal(signal.SIGTERM, _end_in_order)
     state = CommandState()
+    signal.signal(signal.SIGINT, state.end_in_order)
+    signal.signal(signal.SIGTERM, state.end_in_order)
     try:
         code = app(arguments, standalone_mode=False, obj=state)
-    except Exception as error:
-        if state.debug:
+    except (Exception, SystemExit) as error:
+        if state.signal_code is not None:
+            return _tell_of_signal(state.signal_code)
+        if state.debug or isinstance(error, SystemExit):
             raise
         return _tell(error)
-    if code == INTERRUPTED_EXIT_CODE:  # typer has caught the KeyboardInterrupt
-        sys.stderr.write(f"{PROGRAM}: interrupted\n")
+    if state.signal_code is not None:
+        return _tell_of_signal(state.signal_code)
     return code if isinstance(code, int) else 0
 
 
@@ -195,9 +245,9 @@ def _tell(error: Exception) -> int:
     return code
 
 
-def _end_in_order(_signal: int, _frame: FrameType | None) -> NoReturn:
-    # Python's own answer to SIGTERM runs no `finally`: the lease on the night would stay.
-    raise SystemExit(TERMINATED_EXIT_CODE)
+def _tell_of_signal(code: int) -> int:
+    sys.stderr.write(f"{PROGRAM}: interrupted; what was scored is kept for the next run\n")
+    return code
 
 
 if __name__ == "__main__":

@@ -30,7 +30,11 @@ def prepare_prefect(environ: MutableMapping[str, str]) -> None:
     environ.setdefault("PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS", "300")
     # This command tells its own story; Prefect would print a traceback with every refusal.
     environ.setdefault("PREFECT_LOGGING_LEVEL", "CRITICAL")
+    environ.setdefault("PREFECT_INTERNAL_LOGGING_LEVEL", "CRITICAL")
     environ.setdefault("PREFECT_LOGGING_TO_API_ENABLED", "false")
+    # A Ctrl-C ends the temporary server as well; with five tries of every call that it was to
+    # answer, the command hung on for 72 s.
+    environ.setdefault("PREFECT_CLIENT_MAX_RETRIES", "1")
 
 
 def _temporary_home() -> str:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+from pathlib import Path
+
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -13,9 +16,50 @@ from rich.progress import (
 )
 from rich.table import Table
 
+from jobs.code_version import code_version
 from model.bundle import Bundle
+from model.preprocessing import PreprocessingParameters
 from model.train_bundle import Reporting, TrainingRequest, train_bundle
-from model.training import EpochReport
+from model.training import EpochReport, Stage, TrainingPlan
+
+MODEL_NAME = "two-headed-lite0"
+SMALL_SIZE = 128
+"""Pixels of the first epochs: 2.2 times as fast as the size that ships."""
+
+
+def make_training_request(  # noqa: PLR0913 - what the command line asks for
+    *,
+    data: Path,
+    imagenet: Path,
+    out: Path,
+    version: str,
+    checkpoints: Path,
+    epochs: tuple[int, int],
+) -> TrainingRequest:
+    """Put a training together.
+
+    Args:
+        data: folder with ``index.csv``.
+        imagenet: weights of the backbone.
+        out: folder of the new bundle.
+        version: of the bundle.
+        checkpoints: of a training that may have been stopped; one folder a version.
+        epochs: with small pictures, and with those of the size that ships.
+    """
+    small, full = epochs
+    parameters = PreprocessingParameters()
+    return TrainingRequest(
+        data=data,
+        imagenet=imagenet,
+        checkpoints=checkpoints / version,
+        out=out,
+        name=MODEL_NAME,
+        version=version,
+        date=datetime.now(UTC).date().isoformat(),
+        code_version=code_version(),
+        plan=TrainingPlan(stages=(Stage(SMALL_SIZE, small), Stage(parameters.size, full))),
+        parameters=parameters,
+    )
 
 
 def train_with_bars(request: TrainingRequest, console: Console) -> Bundle:

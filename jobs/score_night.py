@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
+from jobs.cluster import ship_to_workers
 from jobs.code_version import code_version
 from jobs.decided_rows import RowStamp
 from jobs.explain_night import ExplainingPlan, ExplainingTask, explain_scores
@@ -179,6 +180,8 @@ def score_shards(run: NightRun, spark: SparkSession, on_progress: OnProgress) ->
     """
     begin = run.request.now()
     with run.timed("score"):
+        if not run.request.engine.is_local:
+            ship_to_workers(spark, run.bundle.folder)
         plan = plan_shards(
             run.lake,
             run.request.night,
@@ -209,7 +212,8 @@ def terms_of(run: NightRun) -> ShardTerms:
     task = run.make_task(run.started_at)
     return ShardTerms(
         bundle_digest=run.bundle.digest,
-        engine=ENGINE,
+        # The last digits of a score may depend on how many pictures the graph takes at once.
+        engine=f"{ENGINE}, batches of {request.engine.batch_size}",
         decoding=repr(request.decoding),
         study_from=request.study_from,
         night_folder=task.night_folder,

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 
 import pandas as pd
 
+from jobs.cluster import find_bundle
 from jobs.decoding_pool import DecodingPool
 from jobs.decoding_whole import KEEP_IMAGE, decode_whole
 from jobs.fetching import FetchLimits
@@ -171,7 +172,7 @@ def _load_scorer(folder: str, digest: str, batch_size: int) -> tuple[Bundle, Sco
     from model.bundle import open_bundle  # noqa: PLC0415
     from model.inference import load_scorer  # noqa: PLC0415
 
-    bundle = open_bundle(Path(folder), expected_digest=digest)
+    bundle = open_bundle(find_bundle(Path(folder)), expected_digest=digest)
     return bundle, load_scorer(bundle, batch_size=batch_size, threads=THREADS)
 
 

@@ -25,8 +25,6 @@ PICTURE_FEATURE_NAMES: Final = (
     "colourfulness",
     "head_found",
     "head_share",
-    "inverted",
-    "rim_level",
     "mean_level",
     "level_spread",
     "edge_energy",
@@ -71,7 +69,7 @@ class PreparedImage:
 
     Attributes:
         network_input: see `NetworkInput`.
-        picture_features: (12,) for the scope gate, in the order of `PICTURE_FEATURE_NAMES`.
+        picture_features: (10,) for the scope gate, in the order of `PICTURE_FEATURE_NAMES`.
         region: the square of the decoded picture that `network_input` shows.
         decoded_width: pixels of the decoded picture.
         decoded_height: pixels of the decoded picture.
@@ -197,11 +195,11 @@ def picture_features(
     """Measure what tells a brain slice from a photograph, a page of text, noise or a blank.
 
     Returns:
-        (12,): colour; whether a head was found, its share of the picture, whether it is a
-        negative; mean level of the picture's rim; mean and spread of the levels inside the head;
-        energy of its edges and the share of it at the finest scale (noise and print are fine,
-        tissue is not); likeness of its left and right half; shares of darkest and brightest
-        levels. All finite.
+        (10,): colour; whether a head was found and its share of the picture; mean and spread of
+        the levels inside the head; energy of its edges and the share of it at the finest scale
+        (noise and print are fine, tissue is not); likeness of its left and right half; shares of
+        darkest and brightest levels. All finite. Frames and negatives are not among them: brain
+        MR comes with both.
     """
     levels = network_input.astype(np.float32) / 255.0
     inside = levels[hull] if hull.any() else levels.ravel()
@@ -210,15 +208,10 @@ def picture_features(
     coarse = float(
         np.mean((smooth - ndimage.uniform_filter(smooth, 9))[hull] ** 2) if hull.any() else 0.0
     )
-    rim = np.concatenate(
-        [image.pixels[0], image.pixels[-1], image.pixels[:, 0], image.pixels[:, -1]],
-    )
     features = (
         image.colourfulness,
         float(head.found),
         float(head.mask.mean()),
-        float(head.inverted),
-        float(rim.mean()),
         float(inside.mean()),
         float(inside.std()),
         float(np.sqrt(fine + coarse)),

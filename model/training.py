@@ -82,9 +82,6 @@ class TrainingPlan:
         return asdict(self)
 
 
-DEFAULT_PLAN: Final = TrainingPlan(stages=(Stage(128, 12), Stage(192, 12)))
-
-
 @dataclass(frozen=True)
 class EpochReport:
     """What one epoch came to; losses are means over its batches."""
@@ -240,7 +237,8 @@ def _make_step(
                 slow.assign(slow * keep + fast * (1.0 - keep))
         return loss, label_loss, map_loss
 
-    compiled: Step = tf.function(step, reduce_retracing=True)
+    # One trace a picture size: a relaxed one would not know the size when it doubles it.
+    compiled: Step = tf.function(step)
     return compiled
 
 

@@ -214,7 +214,7 @@ def test_closing_ends_a_hanging_process_at_once_and_leaves_no_zombie(tmp_path: P
     ended: list[bool] = []
     with make_pool("tell_pid", str(told)) as pool:
         results = pool.decode_all([("a", picture(20))])
-        reader = threading.Thread(target=lambda: ended.append(await_end(results)))
+        reader = threading.Thread(target=lambda: ended.append(await_end(results)), daemon=True)
         reader.start()
         pid = wait_for_pid(told)
         started = time.monotonic()

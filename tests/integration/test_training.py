@@ -156,7 +156,7 @@ def test_the_frozen_graph_scores_as_the_network_of_the_bundle(bundle: Bundle) ->
 def test_no_pictures_give_no_scores(bundle: Bundle) -> None:
     scores = load_scorer(bundle).score(
         np.zeros((0, SIZE, SIZE), dtype=np.uint8),
-        np.zeros((0, 12), dtype=np.float32),
+        np.zeros((0, 10), dtype=np.float32),
     )
 
     assert scores.probabilities.shape == (0,)

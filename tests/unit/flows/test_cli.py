@@ -1,9 +1,20 @@
 from __future__ import annotations
 
+import signal
+from collections.abc import Iterator
+
 import pytest
 
 from flows import cli
 from model.errors import NightTakenError, StorageUnavailableError
+
+
+@pytest.fixture(autouse=True)
+def signal_handlers() -> Iterator[None]:
+    kept = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    yield
+    for number, handler in kept.items():
+        signal.signal(number, handler)
 
 
 def run_with(error: BaseException, monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
@@ -19,7 +30,6 @@ def run_with(error: BaseException, monkeypatch: pytest.MonkeyPatch, *arguments: 
     [
         (NightTakenError("another run holds it"), 8, "another run holds it"),
         (StorageUnavailableError("no answer"), 75, "no answer"),
-        (KeyboardInterrupt(), 130, "interrupted"),
         (ZeroDivisionError("division by zero"), 1, "unexpected ZeroDivisionError"),
     ],
 )
@@ -46,6 +56,34 @@ def test_a_message_of_several_lines_is_told_in_one(
     run_with(NightTakenError("first\n  second"), monkeypatch)
 
     assert capsys.readouterr().err == "mri-triage: first second\n"
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize("hidden_by", [None, ConnectionError("the server is gone")])
+def test_a_signal_has_its_exit_code_whatever_is_said_while_unwinding(
+    number: signal.Signals,
+    code: int,
+    hidden_by: Exception | None,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    unwound = []
+
+    def wait(*_arguments: object, **_options: object) -> None:
+        try:
+            signal.raise_signal(number)
+        finally:
+            unwound.append("lease")
+            if hidden_by is not None:
+                raise hidden_by
+
+    monkeypatch.setattr("flows.arguments.resolve_settings", wait)
+
+    assert cli.main(["config", "show"]) == code
+    assert unwound == ["lease"]
+    assert capsys.readouterr().err == (
+        "mri-triage: interrupted; what was scored is kept for the next run\n"
+    )
 
 
 def test_debug_shows_the_traceback(monkeypatch: pytest.MonkeyPatch) -> None:

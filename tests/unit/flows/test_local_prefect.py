@@ -14,6 +14,7 @@ def test_without_a_server_prefect_keeps_to_a_folder_of_its_own() -> None:
     assert Path(environ["PREFECT_HOME"]).resolve() != (Path.home() / ".prefect").resolve()
     assert environ["PREFECT_SERVER_ALLOW_EPHEMERAL_MODE"] == "true"
     assert environ["PREFECT_LOGGING_LEVEL"] == "CRITICAL"
+    assert environ["PREFECT_CLIENT_MAX_RETRIES"] == "1"
 
 
 def test_no_word_goes_to_the_outside() -> None:

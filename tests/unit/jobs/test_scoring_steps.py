@@ -30,7 +30,7 @@ ROWS = RowMaker(
 def prepared(level: int) -> PreparedImage:
     return PreparedImage(
         network_input=np.full((4, 4), level, dtype=np.uint8),
-        picture_features=np.zeros(12, dtype=np.float32),
+        picture_features=np.zeros(10, dtype=np.float32),
         region=Region(0.0, 0.0, 4.0),
         decoded_width=4,
         decoded_height=4,

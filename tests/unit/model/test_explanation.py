@@ -64,7 +64,7 @@ def segments_touching(explanation: Explanation, place: tuple[slice, slice]) -> s
 def make_prepared(picture: Pictures) -> PreparedImage:
     return PreparedImage(
         network_input=picture,
-        picture_features=np.zeros(12, dtype=np.float32),
+        picture_features=np.zeros(10, dtype=np.float32),
         region=Region(x=10.0, y=20.0, side=256.0),
         decoded_width=300,
         decoded_height=300,

@@ -34,7 +34,7 @@ WHOLE = Region(x=0.0, y=0.0, side=256.0)
 def make_prepared(width: int = 256, height: int = 256, region: Region = WHOLE) -> PreparedImage:
     return PreparedImage(
         network_input=np.zeros((64, 64), dtype=np.uint8),
-        picture_features=np.zeros(12, dtype=np.float32),
+        picture_features=np.zeros(10, dtype=np.float32),
         region=region,
         decoded_width=width,
         decoded_height=height,

@@ -85,6 +85,6 @@ def test_a_feature_that_never_varies_does_not_make_everything_infinitely_far() -
     pictures = np.column_stack([np.zeros(200), np.random.default_rng(1).normal(0, 1, 200)])
 
     mean, precision = fit_picture_statistics(pictures.astype(np.float32))
-    distances = feature_distances(np.array([[0.03, 0.0]], dtype=np.float32), mean, precision)
+    distances = feature_distances(np.array([[0.01, 0.0]], dtype=np.float32), mean, precision)
 
     assert 0.5 < distances[0] < 2.0

@@ -11,7 +11,7 @@ from model.tumor_map import locate_lesion
 def _prepared(region: Region, *, decoded: int = 100, original: int = 200) -> PreparedImage:
     return PreparedImage(
         network_input=np.zeros((64, 64), dtype=np.uint8),
-        picture_features=np.zeros(12, dtype=np.float32),
+        picture_features=np.zeros(10, dtype=np.float32),
         region=region,
         decoded_width=decoded,
         decoded_height=decoded,

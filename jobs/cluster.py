@@ -1,0 +1,54 @@
+"""What a cluster's workers need that they do not have: this very code, and the bundle.
+
+The Python packages (TensorFlow, pydicom ...) must be installed on them, and PYSPARK_PYTHON must
+name that Python. The code goes along nonetheless, so that driver and workers cannot differ.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import zipfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from pyspark import SparkFiles
+
+import jobs
+import model
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+CODE_NAME: Final = "mri-triage-code.zip"
+
+
+def ship_to_workers(spark: SparkSession, bundle_folder: Path) -> None:
+    """Send the packages ``jobs`` and ``model``, and the bundle, to all workers of a session.
+
+    Calling it again for the same session and bundle changes nothing.
+    """
+    context = spark.sparkContext
+    shipped = {Path(name).name for name in context.listFiles}
+    if CODE_NAME not in shipped:
+        context.addPyFile(str(write_code(Path(tempfile.mkdtemp(prefix="mri-triage-code-")))))
+    if bundle_folder.name not in shipped:
+        context.addFile(str(bundle_folder), recursive=True)
+
+
+def find_bundle(folder: Path) -> Path:
+    """Return where a worker finds the bundle: where the driver has it, or where it was shipped.
+
+    Either way its digest is verified when it is opened.
+    """
+    return folder if folder.is_dir() else Path(SparkFiles.get(folder.name))
+
+
+def write_code(folder: Path) -> Path:
+    """Write an archive of the packages ``jobs`` and ``model``, importable as it is."""
+    archive = folder / CODE_NAME
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as packed:
+        for package in (jobs, model):
+            root = Path(next(iter(package.__path__)))
+            for path in sorted(root.rglob("*.py")):
+                packed.write(path, Path(root.name) / path.relative_to(root))
+    return archive
