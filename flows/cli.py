@@ -20,6 +20,8 @@ from zoneinfo import ZoneInfo
 import typer
 
 from conf.settings import SettingsError
+from flows.dataset_cli import dataset_app
+from flows.evaluation_cli import register_commands
 from model.errors import ConfigurationError, TriageError
 
 PROGRAM = "mri-triage"
@@ -52,6 +54,8 @@ app = typer.Typer(
 )
 config_app = typer.Typer(no_args_is_help=True, help="The settings.", rich_markup_mode=None)
 app.add_typer(config_app, name="config")
+app.add_typer(dataset_app, name="dataset")
+register_commands(app)
 
 
 @dataclass

@@ -30,7 +30,9 @@ def ship_to_workers(spark: SparkSession, bundle_folder: Path) -> None:
     context = spark.sparkContext
     shipped = {Path(name).name for name in context.listFiles}
     if CODE_NAME not in shipped:
-        context.addPyFile(str(write_code(Path(tempfile.mkdtemp(prefix="mri-triage-code-")))))
+        # In the session's own folder, which is removed when the driver ends.
+        folder = tempfile.mkdtemp(prefix="code-", dir=context.getConf().get("spark.local.dir"))
+        context.addPyFile(str(write_code(Path(folder))))
     if bundle_folder.name not in shipped:
         context.addFile(str(bundle_folder), recursive=True)
 

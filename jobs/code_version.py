@@ -15,6 +15,19 @@ _PACKAGE: Final = "mri-triage"
 _SCORING_PATTERNS: Final = ("scoring_*.py", "decoding_*.py", "schemas.py")
 _DIGEST_CHARACTERS: Final = 12
 
+NOT_SCORING: Final = (
+    "architectures.py",
+    "assembly.py",
+    "augmentation.py",
+    "evaluation.py",
+    "explanation*.py",
+    "near_duplicates.py",
+    "overlay*.py",
+    "thresholds.py",
+    "train*.py",
+)
+"""Modules of ``model`` that make a bundle or explain its scores; a new module counts as scoring."""
+
 
 @functools.cache
 def code_version() -> str:
@@ -31,10 +44,13 @@ def code_version() -> str:
 
 
 def scoring_sources() -> list[Path]:
-    """List the modules that scores depend on: all of ``model``, the scoring part of ``jobs``."""
+    """List the modules that scores depend on, sorted: of ``model`` all but `NOT_SCORING`."""
     model_folder, jobs_folder = (Path(next(iter(package.__path__))) for package in (model, jobs))
     of_jobs = (path for pattern in _SCORING_PATTERNS for path in jobs_folder.glob(pattern))
-    return sorted([*model_folder.glob("*.py"), *of_jobs])
+    of_model = set(model_folder.glob("*.py"))
+    for pattern in NOT_SCORING:
+        of_model -= set(model_folder.glob(pattern))
+    return sorted([*of_model, *of_jobs])
 
 
 def _release() -> str:

@@ -219,13 +219,17 @@ class NightRun:
             scored_at=scored_at,
         )
 
-    def describe(self) -> dict[str, Any]:
-        """Return the content of run.json: settings, times and counts, no identities."""
+    def describe(self, state: str) -> dict[str, Any]:
+        """Return the content of run.json: settings, times and counts, no identities.
+
+        Args:
+            state: ``open``, ``published`` or ``stopped``.
+        """
         request = self.request
         return {
             "run_id": request.run_id,
             "night": request.night.isoformat(),
-            "state": "published" if self.outcome else "open",
+            "state": state,
             "started_at": self.started_at.isoformat(),
             "written_at": request.now().isoformat(),
             "objects": self.inventory.num_rows,

@@ -96,7 +96,7 @@ EXPLANATIONS: Final = pa.schema(
         pa.field("image_id", pa.string(), nullable=False),
         pa.field("study_id", pa.string(), nullable=False),
         pa.field("frame", pa.int32()),
-        pa.field("chosen_for", pa.string(), nullable=False),  # highest_score, near_threshold, random
+        pa.field("chosen_for", pa.string(), nullable=False),  # see jobs/sampling.py
         pa.field("probability", pa.float64(), nullable=False),
         pa.field("overlay", pa.string()),  # path below the night's explanations folder
         pa.field("weights", pa.string()),

@@ -37,7 +37,7 @@ from jobs.shards import Shard, ShardTerms, join_scores, plan_shards, write_shard
 from jobs.spark_jobs import score_on_spark, score_or_halve
 from jobs.spark_session import EngineOptions
 from model.decision import DecisionLimits
-from model.errors import ConfigurationError
+from model.errors import ConfigurationError, TriageError
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -145,7 +145,7 @@ def open_night(request: NightRequest) -> NightRun:
             seconds={"list": (request.now() - started_at).total_seconds()},
         )
         write_table(lake, _run_key(run, "inventory.parquet"), inventory, {"run_id": request.run_id})
-        _write_run(run)
+        _write_run(run, "open")
     except BaseException:
         lease.release()
         raise
@@ -284,7 +284,10 @@ def publish_night(run: NightRun, scored: ScoredShards, explanations: pa.Table) -
 def close_night(run: NightRun) -> None:
     """Write down how the run ended, and let the lease go."""
     try:
-        _write_run(run)
+        _write_run(run, "published" if run.outcome else "stopped")
+    except TriageError as error:
+        # The night is published, or is about to fail with an error that says more than this one.
+        LOG.warning("how the run ended could not be written down: %s", error)
     finally:
         run.lease.release()
 
@@ -347,8 +350,8 @@ def _make_outcome(
     )
 
 
-def _write_run(run: NightRun) -> None:
-    content = json.dumps(run.describe(), indent=1, sort_keys=True)
+def _write_run(run: NightRun, state: str) -> None:
+    content = json.dumps(run.describe(state), indent=1, sort_keys=True)
     run.lake.write(_run_key(run, "run.json"), content.encode())
 
 

@@ -8,7 +8,6 @@ stand alone. They become ``decoder_crash`` rows; the others are scored.
 from __future__ import annotations
 
 import logging
-import math
 import re
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Final, TypeAlias
@@ -171,4 +170,4 @@ def _objects(objects: pa.Table) -> Iterator[LakeObject]:
 
 
 def _cores(spark: SparkSession) -> int:
-    return max(1, math.ceil(spark.sparkContext.defaultParallelism))
+    return max(1, spark.sparkContext.defaultParallelism)

@@ -15,7 +15,12 @@ from model.errors import TrainingDataError
 LABELS: Final = {"no_tumor": 0, "tumor": 1}
 REQUIRED_COLUMNS: Final = ("path", "source", "label", "tumor_type", "group_id", "mask")
 
+UNKNOWN: Final = "unknown"
+
 Part = Literal["fit", "calibration", "test"]
+SPLIT_SEED: Final = 2026
+"""Of the project's own split; another seed would be another test part."""
+
 PART_SHARES: Final[dict[Part, float]] = {"fit": 0.70, "calibration": 0.15, "test": 0.15}
 
 HELD_OUT_SOURCES: Final = frozenset({"nichart"})
@@ -33,6 +38,7 @@ class LabelledImage:
         tumor_type: glioma, meningioma, pituitary, unknown or none.
         group_id: the only safe unit of a split.
         mask: 1-bit outline of the tumour, of the image's size, or None.
+        plane: axial, coronal, sagittal ..., from the column ``plane``, which need not be there.
     """
 
     path: Path
@@ -41,21 +47,23 @@ class LabelledImage:
     tumor_type: str
     group_id: str
     mask: Path | None
+    plane: str = UNKNOWN
 
 
-def read_index(folder: Path) -> list[LabelledImage]:
+def read_index(folder: Path, *, both_classes: bool = True) -> list[LabelledImage]:
     """Read ``index.csv`` of a folder.
 
     Args:
         folder: holds ``index.csv`` and the files that it names.
+        both_classes: refuse a folder of one class, which nothing can be trained on.
 
     Returns:
         One entry a row, in the order of the file.
 
     Raises:
         TrainingDataError: if the file, a column, an image or a mask is missing, a label is
-            unknown, a path stands twice, or only one class is present. All problems of one kind
-            are counted and the first is named.
+            unknown, a path stands twice, no image is listed, or only one class is. All problems
+            of one kind are counted and the first is named.
     """
     index = folder / "index.csv"
     if not index.is_file():
@@ -74,7 +82,10 @@ def read_index(folder: Path) -> list[LabelledImage]:
     images = [_labelled_image(folder, row) for row in rows]
     _refuse("are missing", [str(i.path) for i in images if not i.path.is_file()])
     _refuse("have a missing mask", [str(i.path) for i in images if i.mask and not i.mask.is_file()])
-    if len({image.label for image in images}) < len(LABELS):
+    if not images:
+        message = f"{index} lists no image"
+        raise TrainingDataError(message)
+    if both_classes and len({image.label for image in images}) < len(LABELS):
         message = f"{index} holds one class only; training needs tumor and no_tumor"
         raise TrainingDataError(message)
     return images
@@ -144,6 +155,7 @@ def _labelled_image(folder: Path, row: dict[str, str]) -> LabelledImage:
         tumor_type=row["tumor_type"],
         group_id=row["group_id"],
         mask=folder / row["mask"] if row["mask"] else None,
+        plane=row.get("plane") or UNKNOWN,
     )
 
 

@@ -52,8 +52,11 @@ def ignore_progress(_: object) -> None:
 
 @pytest.fixture(scope="session")
 def spark() -> Iterator[SparkSession]:
-    """Spark on two cores of this machine."""
-    session = make_session(EngineOptions(master="local[2]"), "tests")
+    """Spark on two cores of this machine; its workers have the environment of this moment."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AWS_ACCESS_KEY_ID", "testing")
+        patch.setenv("AWS_SECRET_ACCESS_KEY", "testing-secret")
+        session = make_session(EngineOptions(master="local[2]"), "tests")
     yield session
     session.stop()
 

@@ -16,6 +16,7 @@ import pyarrow as pa
 import pytest
 from pyspark.sql import SparkSession
 
+from jobs.cluster import ship_to_workers
 from jobs.lake import LakeAddress, StorageOptions
 from jobs.score_night import (
     NightRequest,
@@ -217,9 +218,10 @@ def test_spark_pandas_and_duckdb_read_all_nights_as_one_table(
 
     by_spark = spark.read.parquet(str(results))
     by_pandas = pd.read_parquet(results)
-    by_duckdb = duckdb.sql(
-        f"SELECT night, count(*) AS n, min(probability) AS least FROM "  # noqa: S608 - our own path
-        f"read_parquet('{results}/*/results.parquet', hive_partitioning=true) GROUP BY night",
+    by_duckdb = duckdb.execute(
+        "SELECT night, count(*), min(probability) "
+        "FROM read_parquet(?, hive_partitioning=true) GROUP BY night",
+        [f"{results}/*/results.parquet"],
     ).fetchall()
 
     rows = first_night.results.num_rows
@@ -281,7 +283,8 @@ def test_a_second_run_of_an_open_night_is_refused(
     tiny_bundle: Bundle,
     tmp_path: Path,
 ) -> None:
-    request = make_request(copy_mini_lake(tmp_path / "lake"), tiny_bundle.folder)
+    lake = copy_mini_lake(tmp_path / "lake")
+    request = make_request(lake, tiny_bundle.folder)
     run = open_night(request)
 
     with pytest.raises(NightTakenError, match=request.run_id):
@@ -289,6 +292,8 @@ def test_a_second_run_of_an_open_night_is_refused(
 
     close_night(run)
     close_night(open_night(replace(request, run_id="20261121T041500-000009")))
+    run_json = lake / "runs" / BUSY_NIGHT.isoformat() / request.run_id / "run.json"
+    assert json.loads(run_json.read_text())["state"] == "stopped"
 
 
 def test_a_bundle_that_differs_on_the_worker_is_a_bundle_error(
@@ -306,13 +311,32 @@ def test_a_bundle_that_differs_on_the_worker_is_a_bundle_error(
     close_night(run)
 
 
+def test_a_bundle_that_the_workers_do_not_have_is_shipped_to_them(
+    first_night: FinishedNight,
+    spark: SparkSession,
+    tmp_path: Path,
+) -> None:
+    _, request = copy_of(first_night, tmp_path, "20261122T041500-000012")
+    run = open_night(request)
+    bundle = request.bundle_folder
+    elsewhere = replace(
+        run.make_task(datetime(2026, 11, 22, tzinfo=UTC)),
+        bundle_folder=tmp_path / "not-on-this-machine" / bundle.name,
+    )
+
+    ship_to_workers(spark, bundle)
+    ship_to_workers(spark, bundle)
+    scores = score_on_spark(spark, run.inventory.slice(14, 2), elsewhere)
+
+    assert scores["failure"].to_pylist() == [None, None]
+    close_night(run)
+
+
 def test_a_storage_that_goes_away_is_a_transient_error_and_no_row(
     first_night: FinishedNight,
     spark: SparkSession,
     tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
     _, request = copy_of(first_night, tmp_path, "20261122T041500-000011")
     run = open_night(request)
     gone = LakeAddress(

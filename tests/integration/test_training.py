@@ -6,6 +6,7 @@ import csv
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 from PIL import Image
 
@@ -61,7 +62,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def imagenet(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A file of random weights in the format of the ImageNet backbone."""
     network = build_two_headed(SIZE, 0.0)
-    arrays = {}
+    arrays: dict[str, npt.NDArray[np.float32]] = {}
     for layer in network.layers:
         if not layer.name.startswith("_") or not layer.weights:
             continue

@@ -114,8 +114,7 @@ def by_name(rows: Iterable[Row]) -> dict[tuple[str, object], Row]:
 
 
 def test_each_image_gets_its_own_score_whatever_batch_it_was_in() -> None:
-    levels = {f"{level}".encode(): [frame(level)] for level in range(10)}
-    world = FakeWorld(dict(levels))
+    world = FakeWorld({f"{level}".encode(): [frame(level)] for level in range(10)})
 
     rows = by_name(score_objects([source(f"{level}") for level in range(10)], world.tools()))
 

@@ -31,10 +31,10 @@ def test_text_in_the_background_is_gone_and_moves_the_head_by_a_pixel_at_most() 
     with_text = prepare_image(as_image(written), PARAMETERS)
 
     assert with_text.network_input[:8, :16].max() == 0
-    # One pixel of the working size is 200 / 128 pixels of the picture.
-    assert with_text.region.x == pytest.approx(plain.region.x, abs=1.6)
-    assert with_text.region.y == pytest.approx(plain.region.y, abs=1.6)
-    assert with_text.region.side == pytest.approx(plain.region.side, abs=3.2)
+    # One pixel of the working size is 200 / 128 pixels of the picture; the margin adds 4% to it.
+    assert with_text.region.x == pytest.approx(plain.region.x, abs=1.7)
+    assert with_text.region.y == pytest.approx(plain.region.y, abs=1.7)
+    assert with_text.region.side == pytest.approx(plain.region.side, abs=3.4)
 
 
 def test_a_negative_gives_nearly_the_same_input_as_its_positive() -> None:
