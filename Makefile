@@ -20,6 +20,11 @@ help: ## List the targets
 setup: ## Make .venv from locks/ (the other targets do this by themselves)
 	@scripts/setup.sh
 
+.PHONY: jre
+jre: setup ## Install the Java runtime of the lock too, beside a Java of the machine
+	@$(PYTHON_BIN) -m pip install -qq --disable-pip-version-check --no-input --require-hashes \
+	  --no-deps -r locks/jre.txt
+
 .PHONY: demo
 demo: setup ## Score the three nights of the mini lake, end to end
 	@mkdir -p $(DEMO)/lake

@@ -68,7 +68,8 @@ def load_identifier_key(environ: Mapping[str, str], *, demo: bool) -> Identifier
         message = (
             f"{IDENTIFIER_VARIABLE} holds {found}: expected a secret of at least "
             f"{MINIMUM_SECRET_BYTES} bytes; make one with `openssl rand -hex 32`, set it for "
-            "every process, and keep it: another key gives every image another id"
+            "every process, and keep it: another key gives every image another id (the mini lake "
+            "needs none: --place demo)"
         )
         raise ConfigurationError(message)
     return IdentifierKey(secret)

@@ -12,6 +12,7 @@ import os
 import stat
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import quote_from_bytes
 
 from jobs.file_names import key_part_of, name_of_part
 from jobs.file_writes import is_housekeeping, locked_folder, put_in_place, remove
@@ -122,7 +123,8 @@ class FolderLake:
 
     def locate(self, key: str) -> str:
         """See `Lake.locate`."""
-        return self._path(key).as_uri()
+        # `as_uri` would escape the "=" of every night's folder, and nobody could read the path.
+        return "file://" + quote_from_bytes(os.fsencode(self._path(key)), safe="/=")
 
     def _path(self, key: str) -> Path:
         problem = key_problem(key)

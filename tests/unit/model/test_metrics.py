@@ -83,6 +83,13 @@ def test_the_specificity_at_99_percent_lies_below_the_second_lowest_of_a_hundred
     assert make_specificity_at(scores, labels, 0.999)(ones)[0] == 0.5
 
 
+def test_a_normal_with_the_score_of_the_lowest_kept_tumour_is_flagged_with_it() -> None:
+    scores = np.array([0.5, 0.9, 0.5, 0.1])
+    labels = np.array([1, 1, 0, 0])
+
+    assert make_specificity_at(scores, labels, 0.99)(np.ones((1, 4)))[0] == 0.5
+
+
 def test_an_interval_over_groups_is_wider_than_one_over_rows() -> None:
     # Ten patients of twenty slices each: all slices of a patient are flagged, or none is.
     flagged = np.repeat([True] * 7 + [False] * 3, 20)
@@ -131,8 +138,11 @@ def test_a_metric_that_is_not_defined_is_none() -> None:
 
 def test_no_slices_have_no_metrics() -> None:
     nothing = np.array([], dtype=np.int64)
-    metrics = {"sensitivity": make_sensitivity(nothing.astype(bool), nothing)}
+    metrics = {
+        "sensitivity": make_sensitivity(nothing.astype(bool), nothing),
+        "auc": make_auc(nothing.astype(np.float64), nothing),
+    }
 
     resamples = resample_groups(np.array([], dtype=np.str_), 1)
 
-    assert with_intervals(metrics, resamples) == {"sensitivity": None}
+    assert with_intervals(metrics, resamples) == {"sensitivity": None, "auc": None}

@@ -33,8 +33,8 @@ def test_a_size_between_two_others_is_told_from_both() -> None:
 
 def test_a_shortcut_that_only_knows_its_own_groups_is_worth_nothing() -> None:
     # Two slices a group; the feature names the group, and unseen groups have other names.
-    groups = np.repeat([f"g{number}" for number in range(20)], 2)
-    labels = np.repeat([1, 0] * 10, 2)
+    groups = np.tile([f"g{number}" for number in range(20)], 2)
+    labels = np.tile([1, 0] * 10, 2)
     named = measure_source(groups.tolist())
 
     scored = score_shortcut(named, labels, groups, seed=1)

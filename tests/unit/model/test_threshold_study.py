@@ -161,6 +161,13 @@ def test_a_study_longer_than_its_group_goes_on_in_the_same_source() -> None:
     assert long["if_independent"] == 0.0
 
 
+def test_one_flagged_slice_flags_the_study() -> None:
+    simulated = simulate_cleared_share(_normals([True, False], "aa", "ss"), 2, seed=1)
+
+    assert simulated is not None
+    assert simulated["simulated"] == 0.0
+
+
 def test_the_same_seed_simulates_the_same_studies() -> None:
     normals = _normals([True, False, True, True, True], "aabbc", "sssss")
 
