@@ -11,7 +11,7 @@ from PIL import Image, ImageDraw
 from model.bundle import Bundle, open_bundle, packaged_bundle_folder
 from model.decoding import DecodingLimits, decode_object
 from model.images import DecodedImage, GrayPixels
-from model.inference import load_scorer
+from model.inference import Scorer, load_scorer
 from model.measurement import decide_all, measure_part, prepare_part
 from model.preprocessing import prepare_image
 from model.reasons import Reason
@@ -28,13 +28,19 @@ def bundle() -> Bundle:
     return open_bundle(packaged_bundle_folder())
 
 
-def _reasons(bundle: Bundle, images: list[DecodedImage]) -> list[str]:
-    prepared = [prepare_image(image, bundle.card.preprocessing) for image in images]
-    scores = load_scorer(bundle).score(
+@pytest.fixture(scope="module")
+def scorer(bundle: Bundle) -> Scorer:
+    return load_scorer(bundle)
+
+
+def _reasons(scorer: Scorer, images: list[DecodedImage]) -> list[str]:
+    card = scorer.bundle.card
+    prepared = [prepare_image(image, card.preprocessing) for image in images]
+    scores = scorer.score(
         np.stack([image.network_input for image in prepared]),
         np.stack([image.picture_features for image in prepared]),
     )
-    return [str(reason) for reason in decide_all(scores, bundle.card.limits)]
+    return [str(reason) for reason in decide_all(scores, card.limits)]
 
 
 @pytest.mark.data
@@ -55,13 +61,13 @@ def test_the_grouped_test_part_gives_the_figures_of_the_card(
 
 @pytest.mark.data
 def test_real_dicom_slices_of_a_healthy_volunteer_are_in_scope(
-    bundle: Bundle,
+    scorer: Scorer,
     training_images: Path,
 ) -> None:
     files = sorted((training_images / "dicom_healthy_t1").glob("*.dcm"))
     images = [next(decode_object(file.read_bytes(), LIMITS)) for file in files]
 
-    reasons = _reasons(bundle, [image for image in images if isinstance(image, DecodedImage)])
+    reasons = _reasons(scorer, [image for image in images if isinstance(image, DecodedImage)])
 
     assert len(reasons) == 10
     # The outermost slices show little brain; those through the middle must be recognised.
@@ -97,5 +103,5 @@ def _stripes() -> GrayPixels:
     ],
     ids=["black", "white", "noise", "text", "stripes", "one_pixel"],
 )
-def test_what_is_no_brain_is_never_cleared(bundle: Bundle, pixels: GrayPixels) -> None:
-    assert _reasons(bundle, [as_image(pixels)]) != [str(Reason.BELOW_THRESHOLD)]
+def test_what_is_no_brain_is_never_cleared(scorer: Scorer, pixels: GrayPixels) -> None:
+    assert _reasons(scorer, [as_image(pixels)]) != [str(Reason.BELOW_THRESHOLD)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ from PIL import Image
 from model.architectures import build_two_headed, load_imagenet_weights
 from model.bundle import Bundle, load_network
 from model.errors import BundleError
-from model.inference import load_scorer
+from model.inference import Scorer, load_scorer
 from model.preprocessing import PreprocessingParameters, prepare_image
 from model.train_bundle import Reporting, TrainingRequest, train_bundle
 from model.training import EpochReport, Stage, TrainingPlan
@@ -103,15 +104,51 @@ def _request(data: Path, imagenet: Path, folder: Path, epochs: int = 2) -> Train
     )
 
 
-def _train(request: TrainingRequest) -> tuple[Bundle, list[EpochReport]]:
-    epochs: list[EpochReport] = []
-    reporting = Reporting(lambda *_: None, lambda *_: None, epochs.append)
-    return train_bundle(request, reporting), epochs
+class KilledError(Exception):
+    """Stands for the end of the process after the first epoch."""
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A training that was killed after its first epoch and started again."""
+
+    bundle: Bundle
+    epochs_of_first_run: list[int]
+    epochs_of_second_run: list[int]
 
 
 @pytest.fixture(scope="module")
-def bundle(data: Path, imagenet: Path, tmp_path_factory: pytest.TempPathFactory) -> Bundle:
-    return _train(_request(data, imagenet, tmp_path_factory.mktemp("trained")))[0]
+def trained(data: Path, imagenet: Path, tmp_path_factory: pytest.TempPathFactory) -> Trained:
+    request = _request(data, imagenet, tmp_path_factory.mktemp("trained"))
+    first: list[int] = []
+    second: list[int] = []
+
+    def kill(report: EpochReport) -> None:
+        first.append(report.epoch)
+        raise KilledError
+
+    with pytest.raises(KilledError):
+        train_bundle(request, Reporting(lambda *_: None, lambda *_: None, kill))
+    bundle = train_bundle(
+        request,
+        Reporting(lambda *_: None, lambda *_: None, lambda report: second.append(report.epoch)),
+    )
+    return Trained(bundle, first, second)
+
+
+@pytest.fixture(scope="module")
+def bundle(trained: Trained) -> Bundle:
+    return trained.bundle
+
+
+@pytest.fixture(scope="module")
+def scorer(bundle: Bundle) -> Scorer:
+    return load_scorer(bundle, batch_size=4)
+
+
+def test_a_training_that_was_killed_goes_on_from_its_checkpoint(trained: Trained) -> None:
+    assert trained.epochs_of_first_run == [1]
+    assert trained.epochs_of_second_run == [2]
 
 
 def test_a_training_ends_with_a_bundle_that_holds_its_figures(bundle: Bundle) -> None:
@@ -124,8 +161,7 @@ def test_a_training_ends_with_a_bundle_that_holds_its_figures(bundle: Bundle) ->
     assert "sensitivity" in card.threshold_method
 
 
-def test_one_picture_scores_as_it_does_among_many(bundle: Bundle) -> None:
-    scorer = load_scorer(bundle, batch_size=4)
+def test_one_picture_scores_as_it_does_among_many(scorer: Scorer) -> None:
     random = np.random.default_rng(3)
     heads = [draw_head(100 + 10 * number, 110)[0] for number in range(6)]
     prepared = [prepare_image(as_image(head), PARAMETERS) for head in heads]
@@ -143,42 +179,28 @@ def test_one_picture_scores_as_it_does_among_many(bundle: Bundle) -> None:
     assert together.tumor_maps.shape == (6, SIZE // 4, SIZE // 4)
 
 
-def test_the_frozen_graph_scores_as_the_network_of_the_bundle(bundle: Bundle) -> None:
+def test_the_frozen_graph_scores_as_the_network_of_the_bundle(
+    bundle: Bundle,
+    scorer: Scorer,
+) -> None:
     inputs = np.stack([prepare_image(as_image(draw_head()[0]), PARAMETERS).network_input])
     network = load_network(bundle)
 
     outputs = network(inputs[..., None].astype(np.float32), training=False)
     logit = float(outputs["logit"][0, 0]) / bundle.card.temperature
 
-    probability = load_scorer(bundle).probabilities(inputs)[0]
+    probability = scorer.probabilities(inputs)[0]
     assert probability == pytest.approx(1 / (1 + np.exp(-logit)), abs=1e-5)
 
 
-def test_no_pictures_give_no_scores(bundle: Bundle) -> None:
-    scores = load_scorer(bundle).score(
+def test_no_pictures_give_no_scores(scorer: Scorer) -> None:
+    scores = scorer.score(
         np.zeros((0, SIZE, SIZE), dtype=np.uint8),
         np.zeros((0, 10), dtype=np.float32),
     )
 
     assert scores.probabilities.shape == (0,)
     assert scores.tumor_maps.shape == (0, SIZE // 4, SIZE // 4)
-
-
-def test_a_training_goes_on_from_its_checkpoint(data: Path, imagenet: Path, tmp_path: Path) -> None:
-    request = _request(data, imagenet, tmp_path)
-
-    class KilledError(Exception):
-        pass
-
-    def kill(_: EpochReport) -> None:
-        raise KilledError
-
-    with pytest.raises(KilledError):
-        train_bundle(request, Reporting(lambda *_: None, lambda *_: None, kill))
-    resumed, epochs = _train(request)
-
-    assert [report.epoch for report in epochs] == [2]
-    assert resumed.card.name == "drawn"
 
 
 def test_a_bundle_that_exists_is_refused_before_anything_is_trained(
@@ -190,7 +212,7 @@ def test_a_bundle_that_exists_is_refused_before_anything_is_trained(
     request.out.mkdir()
 
     with pytest.raises(BundleError, match="exists already"):
-        _train(request)
+        train_bundle(request, Reporting(lambda *_: None, lambda *_: None, lambda _: None))
 
     assert not request.checkpoints.exists()
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from model.decision import DecisionLimits, decide_reasons, decisions_of
@@ -49,6 +49,7 @@ def test_each_rule_gives_its_reason(
     assert reasons.tolist() == [expected]
 
 
+@settings(max_examples=80, deadline=None)
 @given(
     st.lists(
         st.tuples(
