@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from model.decision import DecisionLimits
-from model.preprocessing import PreprocessingParameters
+from model.preprocessing import PICTURE_FEATURE_NAMES, PreprocessingParameters
 
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 
@@ -32,6 +32,16 @@ class ScopeStatistics(BaseModel):
     feature_precision: tuple[tuple[float, ...], ...]
     feature_limit: float
     feature_scale: float = Field(gt=0)
+
+    @field_validator("feature_mean", "feature_precision")
+    @classmethod
+    def _fits_the_picture_features(cls, value: tuple[object, ...]) -> tuple[object, ...]:
+        """Refuse statistics of other features than this code measures."""
+        expected = len(PICTURE_FEATURE_NAMES)
+        if len(value) != expected:
+            message = f"holds {len(value)} picture features, this version measures {expected}"
+            raise ValueError(message)
+        return value
 
 
 class Card(BaseModel):

@@ -81,6 +81,15 @@ def test_a_card_that_is_no_card_is_refused(folder: Path) -> None:
         open_bundle(folder)
 
 
+def test_a_card_for_other_picture_features_is_refused(folder: Path) -> None:
+    card = json.loads((folder / "card.json").read_text("utf-8"))
+    card["scope"]["feature_mean"].append(0.0)
+    (folder / "card.json").write_text(json.dumps(card), "utf-8")
+
+    with pytest.raises(BundleError, match="of another version"):
+        open_bundle(folder)
+
+
 def test_a_lambda_layer_is_refused(folder: Path) -> None:
     _rewrite_config(folder / "model.keras", "Rescaling", "Lambda")
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import numpy as np
 
 from model.card import ScopeStatistics
+from model.preprocessing import PICTURE_FEATURE_NAMES
 from model.scope_gate import (
     choose_limit,
     feature_distances,
@@ -12,6 +13,20 @@ from model.scope_gate import (
     scope_scores,
     squared_lengths,
 )
+
+FEATURES = len(PICTURE_FEATURE_NAMES)
+
+
+def _statistics() -> ScopeStatistics:
+    identity = np.eye(FEATURES).tolist()
+    return ScopeStatistics(
+        embedding_limit=10.0,
+        embedding_scale=1.0,
+        feature_mean=(0.0,) * FEATURES,
+        feature_precision=tuple(tuple(row) for row in identity),
+        feature_limit=10.0,
+        feature_scale=1.0,
+    )
 
 
 def test_a_picture_far_from_all_brain_mr_scores_low_and_a_typical_one_high() -> None:
@@ -44,18 +59,11 @@ def test_a_direction_that_brain_mr_never_uses_counts() -> None:
 
 
 def test_the_worse_of_the_two_distances_decides() -> None:
-    statistics = ScopeStatistics(
-        embedding_limit=10.0,
-        embedding_scale=1.0,
-        feature_mean=(0.0,),
-        feature_precision=((1.0,),),
-        feature_limit=10.0,
-        feature_scale=1.0,
-    )
     embeddings = np.array([[0.0], [10.0], [0.0]], dtype=np.float32)
-    pictures = np.array([[0.0], [0.0], [10.0]], dtype=np.float32)
+    pictures = np.zeros((3, FEATURES), dtype=np.float32)
+    pictures[2, 4] = 10.0
 
-    scores = scope_scores(embeddings, pictures, statistics)
+    scores = scope_scores(embeddings, pictures, _statistics())
 
     assert scores[0] > 0.99
     assert scores[1] < 0.01
@@ -63,19 +71,11 @@ def test_the_worse_of_the_two_distances_decides() -> None:
 
 
 def test_a_score_that_is_not_a_number_stays_not_a_number() -> None:
-    statistics = ScopeStatistics(
-        embedding_limit=10.0,
-        embedding_scale=1.0,
-        feature_mean=(0.0,),
-        feature_precision=((1.0,),),
-        feature_limit=10.0,
-        feature_scale=1.0,
-    )
 
     scores = scope_scores(
         np.array([[np.nan]], dtype=np.float32),
-        np.array([[0.0]], dtype=np.float32),
-        statistics,
+        np.zeros((1, FEATURES), dtype=np.float32),
+        _statistics(),
     )
 
     assert np.isnan(scores[0])
