@@ -67,7 +67,7 @@ mini-lake-score: setup ## Compare what `make demo` published with the truth of t
 	@$(PYTHON_BIN) -m tests.mini_lake.score --lake $(DEMO)/lake
 
 .PHONY: train
-train: setup ## Train a bundle on the images in MRI_DATA from the weights in MRI_WEIGHTS (an hour)
+train: setup ## Train a bundle on the images in MRI_DATA from the weights in MRI_WEIGHTS (hours)
 	@.venv/bin/mri-triage train --data "$${MRI_DATA:?name the folder of the training images}" \
 	  --imagenet "$${MRI_WEIGHTS:?name the file of ImageNet weights}" --out .training/bundle
 

@@ -20,8 +20,6 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 ENVIRONMENT_PREFIX = "MRI_TRIAGE__"
 """``MRI_TRIAGE__ENGINE__CORES=4`` sets ``engine.cores``."""
 
-MEBIBYTE = 1024 * 1024
-
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 
 

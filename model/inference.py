@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
+from scipy.special import expit
 
 from model.bundle import Bundle, load_network
 from model.scope_gate import scope_scores
@@ -66,7 +67,7 @@ class Scorer:
         card = self.bundle.card
         logits = outputs["logit"].reshape(-1).astype(np.float64) / card.temperature
         return RawScores(
-            probabilities=_sigmoid(logits),
+            probabilities=np.asarray(expit(logits), dtype=np.float64),
             scope_scores=scope_scores(outputs["scope_embedding"], picture_features, card.scope),
             tumor_maps=outputs["tumor_map"].reshape((-1, *outputs["tumor_map"].shape[1:3])),
         )
@@ -74,7 +75,7 @@ class Scorer:
     def probabilities(self, inputs: npt.NDArray[np.uint8]) -> npt.NDArray[np.float64]:
         """Return only the tumour probabilities, (n,), of (n, size, size) pictures."""
         logits = self._run_all(inputs)["logit"].reshape(-1).astype(np.float64)
-        return _sigmoid(logits / self.bundle.card.temperature)
+        return np.asarray(expit(logits / self.bundle.card.temperature), dtype=np.float64)
 
     def _run_all(self, inputs: npt.NDArray[np.uint8]) -> Outputs:
         parts = []
@@ -138,7 +139,3 @@ def _freeze(
     spec = tf.TensorSpec((batch_size, size, size, 1), tf.float32)
     concrete = convert_variables_to_constants_v2(tf.function(run).get_concrete_function(spec))
     return lambda levels: dict(zip(names, concrete(levels), strict=True))
-
-
-def _sigmoid(logits: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    return np.asarray(1.0 / (1.0 + np.exp(-np.clip(logits, -60.0, 60.0))), dtype=np.float64)

@@ -13,6 +13,7 @@ from typing import Final
 
 import numpy as np
 import numpy.typing as npt
+from scipy.special import expit
 
 from model.card import ScopeStatistics
 
@@ -89,8 +90,7 @@ def feature_distances(
 
 def logistic_score(distances: Floats, limit: float, scale: float) -> Floats:
     """Turn distances into 0..1: 0.5 at the limit, near 1 well inside it."""
-    steps = np.clip((distances - limit) / scale, -60.0, 60.0)
-    return np.asarray(1.0 / (1.0 + np.exp(steps)), dtype=np.float64)
+    return np.asarray(expit((limit - distances) / scale), dtype=np.float64)
 
 
 def fit_whitening(features: npt.NDArray[np.float32]) -> Whitening:

@@ -9,7 +9,7 @@ from typing import Final
 
 import keras
 import numpy as np
-import numpy.typing as npt
+from scipy.special import expit
 
 from model.assembly import GateInputs, assemble_network, fit_scope_gate
 from model.bundle import Bundle, refuse_existing, write_bundle
@@ -106,7 +106,7 @@ def calibrate_bundle(
     held_outputs = predict_logits(trained, held.inputs)
     logits = held_outputs["logit"][:, 0].astype(np.float64)
     temperature = fit_temperature(logits, held.labels)
-    choice = choose_threshold(_sigmoid(logits / temperature), held.labels, held.groups)
+    choice = choose_threshold(expit(logits / temperature), held.labels, held.groups)
     whitening, scope = fit_scope_gate(
         GateInputs(
             fit_features=fit_outputs["features"],
@@ -176,7 +176,3 @@ def _discard(draft: Bundle) -> None:
     for path in draft.folder.iterdir():
         path.unlink()
     draft.folder.rmdir()
-
-
-def _sigmoid(logits: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    return np.asarray(1.0 / (1.0 + np.exp(-logits)), dtype=np.float64)

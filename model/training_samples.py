@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from model.augmentation import Changes, Sample, apply_changes, decide_changes
+from model.augmentation import Sample, apply_changes, decide_changes
 from model.decoding import DecodingLimits, decode_object
 from model.errors import ImageError, TrainingDataError
 from model.head_region import find_head
@@ -196,17 +196,6 @@ def make_batches(  # noqa: PLR0913 - each is a separate decision of the plan
             if ahead < batches:
                 pending.append(pool.map(make, range(ahead * batch_size, (ahead + 1) * batch_size)))
             yield _stack(made, size)
-
-
-def unchanged_inputs(
-    samples: Sequence[Sample],
-    changes: Changes,
-    parameters: PreprocessingParameters,
-    size: int,
-) -> npt.NDArray[np.uint8]:
-    """Return (n, size, size): the samples with one and the same change, for validation."""
-    share = head_share(parameters.margin)
-    return np.stack([apply_changes(sample, changes, size, share)[0] for sample in samples])
 
 
 def _vary_lesions(
