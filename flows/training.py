@@ -84,7 +84,7 @@ def train_with_bars(request: TrainingRequest, console: Console) -> Bundle:
             bars.console.print(
                 f"epoch {report.epoch}/{report.epochs} at {report.size} px: loss {report.loss:.4f} "
                 f"(label {report.label_loss:.4f}, map {report.map_loss:.4f}), "
-                f"{report.seconds:.0f} s",
+                f"calibration part {report.watched_loss:.4f}, {report.seconds:.0f} s",
             )
 
         return train_bundle(

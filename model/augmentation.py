@@ -68,7 +68,7 @@ class Changes:
 
 def decide_changes(random: np.random.Generator) -> Changes:
     """Draw the numbers of one augmentation; lengths are shares of the head's size."""
-    skull_removed = random.random() < 0.18
+    skull_removed = random.random() < 0.22
     quarter_turns = int(random.integers(1, 4)) if random.random() < 0.06 else 0
     return Changes(
         angle_degrees=float(random.normal(0, 8)) + 90.0 * quarter_turns,
@@ -77,7 +77,7 @@ def decide_changes(random: np.random.Generator) -> Changes:
         shift_x=float(random.normal(0, 0.025)),
         shift_y=float(random.normal(0, 0.025)),
         mirror=bool(random.random() < 0.5),
-        upside_down=bool(random.random() < 0.06),
+        upside_down=bool(random.random() < 0.15),
         hull_growth=(
             float(random.uniform(-0.13, -0.07)) if skull_removed else float(random.normal(0, 0.012))
         ),

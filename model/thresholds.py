@@ -42,11 +42,15 @@ def fit_temperature(logits: Floats, labels: Labels) -> float:
     """Return the number by which logits, (n,), are divided for the least log loss."""
 
     def loss(log_temperature: float) -> float:
-        scaled = logits / np.exp(log_temperature)
-        return float(np.mean(np.logaddexp(0.0, scaled) - labels * scaled))
+        return cross_entropy(logits / np.exp(log_temperature), labels)
 
     found = optimize.minimize_scalar(loss, bounds=(-3.0, 3.0), method="bounded")
     return float(np.exp(found.x))
+
+
+def cross_entropy(logits: Floats, labels: Labels) -> float:
+    """Return the mean log loss of logits, (n,), for labels, (n,) 0 or 1, in nats."""
+    return float(np.mean(np.logaddexp(0.0, logits) - labels * logits))
 
 
 def choose_threshold(

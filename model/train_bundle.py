@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -16,7 +16,7 @@ from model.bundle import Bundle, refuse_existing, write_bundle
 from model.card import Card
 from model.measurement import PreparedPart, measure_part, prepare_part
 from model.preprocessing import PreprocessingParameters
-from model.thresholds import ThresholdChoice, choose_threshold, fit_temperature
+from model.thresholds import ThresholdChoice, choose_threshold, cross_entropy, fit_temperature
 from model.training import EpochReport, TrainingPlan, predict_logits, train_network
 from model.training_data import (
     SPLIT_SEED,
@@ -26,7 +26,7 @@ from model.training_data import (
     read_index,
     split_by_group,
 )
-from model.training_samples import drawing_weights, load_samples
+from model.training_samples import add_healthy_twins, drawing_weights, load_samples
 
 MINIMUM_SCOPE_SCORE: Final = 0.5
 """The logistic curves of the scope gate are 0.5 at the limits that calibration chose."""
@@ -89,15 +89,63 @@ def train_bundle(request: TrainingRequest, reporting: Reporting) -> Bundle:
     """
     refuse_existing(request.out)
     parts = split_by_group(read_index(request.data), SPLIT_SEED)
-    trained = _train(request, parts["fit"], reporting)
-    prepared = {part: prepare_part(images, request.parameters) for part, images in parts.items()}
+    held = prepare_part(parts["calibration"], request.parameters)
+    trained = train_on_fit_part(request, parts["fit"], held, reporting)
+    prepared: dict[Part, PreparedPart] = {
+        "fit": prepare_part(parts["fit"], request.parameters),
+        "calibration": held,
+        "test": prepare_part(parts["test"], request.parameters),
+    }
     return calibrate_bundle(request, trained, prepared, digest_of_split(parts, request.data))
+
+
+def train_on_fit_part(
+    request: TrainingRequest,
+    images: Sequence[LabelledImage],
+    held: PreparedPart,
+    reporting: Reporting,
+) -> keras.Model:
+    """Train the network.
+
+    Args:
+        request: plan, checkpoints and preprocessing.
+        images: of the fit part.
+        held: images of other groups; the training stops when their loss no longer falls.
+        reporting: what the caller wants to hear.
+
+    Returns:
+        The averaged network, without temperature, scope gate and threshold.
+    """
+    loaded = 0
+
+    def count() -> None:
+        nonlocal loaded
+        loaded += 1
+        reporting.on_loaded(loaded, len(images))
+
+    def watch(network: keras.Model) -> float:
+        logits = predict_logits(network, held.inputs)["logit"][:, 0].astype(np.float64)
+        return cross_entropy(logits, held.labels)
+
+    samples = load_samples(images, request.parameters, count)
+    with_twins, all_samples = add_healthy_twins(images, samples)
+    return train_network(
+        all_samples,
+        drawing_weights(with_twins),
+        request.parameters,
+        request.plan,
+        imagenet=request.imagenet,
+        checkpoints=request.checkpoints,
+        watch=watch,
+        on_step=reporting.on_step,
+        on_epoch=reporting.on_epoch,
+    )
 
 
 def calibrate_bundle(
     request: TrainingRequest,
     trained: keras.Model,
-    parts: dict[Part, PreparedPart],
+    parts: Mapping[Part, PreparedPart],
     data_digest: str,
 ) -> Bundle:
     """Fit temperature, scope gate and threshold, measure the test part, write the bundle."""
@@ -137,30 +185,6 @@ def calibrate_bundle(
     metrics = measure_part(draft, parts["test"])
     _discard(draft)
     return write_bundle(request.out, network, card.model_copy(update={"metrics": metrics}))
-
-
-def _train(
-    request: TrainingRequest,
-    images: Sequence[LabelledImage],
-    reporting: Reporting,
-) -> keras.Model:
-    loaded = 0
-
-    def count() -> None:
-        nonlocal loaded
-        loaded += 1
-        reporting.on_loaded(loaded, len(images))
-
-    return train_network(
-        load_samples(images, request.parameters, count),
-        drawing_weights(images),
-        request.parameters,
-        request.plan,
-        imagenet=request.imagenet,
-        checkpoints=request.checkpoints,
-        on_step=reporting.on_step,
-        on_epoch=lambda report, _: reporting.on_epoch(report),
-    )
 
 
 def _threshold_in_words(choice: ThresholdChoice) -> str:

@@ -52,6 +52,8 @@ class TrainingPlan:
         weight_decay: AdamW's.
         dropout: share of the features dropped before the logit.
         averaging: share of the averaged weights that is kept at each step.
+        patience: epochs at the last size without a lower loss of the watched images, after which
+            the training stops.
         seed: of the drawing, the augmentation and the first weights.
     """
 
@@ -62,6 +64,7 @@ class TrainingPlan:
     weight_decay: float = 0.02
     dropout: float = 0.25
     averaging: float = 0.996
+    patience: int = 8
     seed: int = 2026
 
     @property
@@ -84,7 +87,10 @@ class TrainingPlan:
 
 @dataclass(frozen=True)
 class EpochReport:
-    """What one epoch came to; losses are means over its batches."""
+    """What one epoch came to; losses are means over its batches.
+
+    `watched_loss` is the cross-entropy of the averaged network over the watched images.
+    """
 
     epoch: int
     epochs: int
@@ -92,7 +98,34 @@ class EpochReport:
     loss: float
     label_loss: float
     map_loss: float
+    watched_loss: float
     seconds: float
+
+
+class _Progress:
+    """How far a training is; kept in its checkpoints."""
+
+    def __init__(self) -> None:
+        self.epochs_done = tf.Variable(0, dtype=tf.int64)
+        self.best_loss = tf.Variable(np.inf, dtype=tf.float64)
+        self.epochs_since_best = tf.Variable(0, dtype=tf.int64)
+
+    def variables(self) -> dict[str, tf.Variable]:
+        """Return what a checkpoint keeps."""
+        return {
+            "epochs_done": self.epochs_done,
+            "best_loss": self.best_loss,
+            "epochs_since_best": self.epochs_since_best,
+        }
+
+    def count(self, watched_loss: float, *, at_last_size: bool) -> None:
+        """Count an epoch; the loss counts only at the last size: before it, it falls anyway."""
+        self.epochs_done.assign_add(1)
+        if not at_last_size:
+            return
+        better = watched_loss < float(self.best_loss.numpy())
+        self.best_loss.assign(watched_loss if better else self.best_loss)
+        self.epochs_since_best.assign(0 if better else self.epochs_since_best + 1)
 
 
 @keras.saving.register_keras_serializable(package="mri_triage_training")
@@ -128,10 +161,13 @@ def train_network(  # noqa: PLR0913 - each is a separate decision of the caller
     *,
     imagenet: Path,
     checkpoints: Path,
+    watch: Callable[[keras.Model], float],
     on_step: Callable[[int, int], None],
-    on_epoch: Callable[[EpochReport, keras.Model], None],
+    on_epoch: Callable[[EpochReport], None],
 ) -> keras.Model:
-    """Train, or go on from the last checkpoint.
+    """Train, or go on from the last checkpoint, until the plan ends or nothing gets better.
+
+    The same samples, plan and seed give the same weights on the same machine, bit by bit.
 
     Args:
         samples: the fit part.
@@ -140,8 +176,9 @@ def train_network(  # noqa: PLR0913 - each is a separate decision of the caller
         plan: stages, schedule and seed.
         imagenet: weights of the backbone.
         checkpoints: folder; the training goes on from its newest checkpoint if there is one.
+        watch: measures the averaged network's loss on images outside the fit part.
         on_step: called with steps done and steps of the whole training.
-        on_epoch: called with the report and the averaged network after each epoch.
+        on_epoch: called after each epoch.
 
     Returns:
         The averaged network, of the size in `parameters`, made of stock Keras layers.
@@ -153,20 +190,26 @@ def train_network(  # noqa: PLR0913 - each is a separate decision of the caller
     averaged.set_weights(network.get_weights())
     optimizer = _make_optimizer(plan)
     optimizer.build(network.trainable_variables)
-    epoch_done = tf.Variable(0, dtype=tf.int64)
+    progress = _Progress()
     manager = tf.train.CheckpointManager(
         tf.train.Checkpoint(
             network=network,
             averaged=averaged,
             optimizer=optimizer,
-            epoch_done=epoch_done,
+            **progress.variables(),
         ),
         str(checkpoints),
         max_to_keep=2,
     )
     manager.restore_or_initialize()
     step = _make_step(network, averaged, optimizer, plan.averaging)
-    for epoch in range(int(epoch_done.numpy()), plan.epochs):
+    while int(progress.epochs_done) < plan.epochs:
+        if int(progress.epochs_since_best) >= plan.patience:
+            break
+        epoch = int(progress.epochs_done)
+        started = time.monotonic()
+        # The masks of the dropout follow from the epoch, or a resumed training would draw others.
+        keras.utils.set_random_seed(plan.seed + epoch)
         batches = make_batches(
             samples,
             weights,
@@ -176,10 +219,22 @@ def train_network(  # noqa: PLR0913 - each is a separate decision of the caller
             batches=plan.steps,
             seed=(plan.seed, epoch),
         )
-        report = _run_epoch(step, batches, plan, epoch, on_step)
-        epoch_done.assign(epoch + 1)
+        losses = _run_epoch(step, batches, plan, epoch, on_step)
+        watched_loss = watch(averaged)
+        progress.count(watched_loss, at_last_size=plan.size_of(epoch) == plan.stages[-1].size)
         manager.save()
-        on_epoch(report, averaged)
+        on_epoch(
+            EpochReport(
+                epoch=epoch + 1,
+                epochs=plan.epochs,
+                size=plan.size_of(epoch),
+                loss=losses[0],
+                label_loss=losses[1],
+                map_loss=losses[2],
+                watched_loss=watched_loss,
+                seconds=time.monotonic() - started,
+            ),
+        )
     return averaged
 
 
@@ -268,8 +323,8 @@ def _run_epoch(
     plan: TrainingPlan,
     epoch: int,
     on_step: Callable[[int, int], None],
-) -> EpochReport:
-    started = time.monotonic()
+) -> tuple[float, float, float]:
+    """Run one epoch; returns the means of loss, label loss and map loss."""
     sums = np.zeros(3)
     for number, batch in enumerate(batches, start=1):
         losses = step(
@@ -281,12 +336,4 @@ def _run_epoch(
         sums += [float(loss) for loss in losses]
         on_step(epoch * plan.steps + number, plan.epochs * plan.steps)
     loss, label_loss, map_loss = (sums / plan.steps).tolist()
-    return EpochReport(
-        epoch=epoch + 1,
-        epochs=plan.epochs,
-        size=plan.size_of(epoch),
-        loss=loss,
-        label_loss=label_loss,
-        map_loss=map_loss,
-        seconds=time.monotonic() - started,
-    )
+    return loss, label_loss, map_loss

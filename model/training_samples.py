@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -18,6 +18,7 @@ from model.errors import ImageError, TrainingDataError
 from model.head_region import find_head
 from model.images import DecodedImage
 from model.lesions import decide_painted_lesion, paint_lesion, paste_healthy_patch, paste_lesion
+from model.mirrored_halves import remove_tumor
 from model.preprocessing import (
     PreprocessingParameters,
     choose_region,
@@ -125,6 +126,30 @@ def load_samples(
 
     with ThreadPoolExecutor(max_workers=2) as pool:
         return list(pool.map(load, images))
+
+
+def add_healthy_twins(
+    images: Sequence[LabelledImage],
+    samples: Sequence[Sample],
+) -> tuple[list[LabelledImage], list[Sample]]:
+    """Add the healthy twin of every tumour slice that has one; see `mirrored_halves`.
+
+    Args:
+        images: (n,) of the fit part.
+        samples: (n,) of the same images.
+
+    Returns:
+        Images and samples, the twins last; a twin stays in its patient's group, and is of a
+        source of its own, so that it is drawn beside the real healthy slices and not instead.
+    """
+    with ThreadPoolExecutor(max_workers=2) as pool:
+        twins = list(pool.map(remove_tumor, samples))
+    found = [(image, twin) for image, twin in zip(images, twins, strict=True) if twin is not None]
+    twin_images = [
+        replace(image, label=0, mask=None, tumor_type="none", source=f"{image.source} mirrored")
+        for image, _ in found
+    ]
+    return [*images, *twin_images], [*samples, *(twin for _, twin in found)]
 
 
 def drawing_weights(images: Sequence[LabelledImage]) -> npt.NDArray[np.float64]:
