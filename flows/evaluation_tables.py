@@ -8,6 +8,7 @@ from typing import Any
 from rich.markup import escape
 from rich.table import Table
 
+from model.cross_validation import ENOUGH_GROUPS
 from model.evaluate_bundle import Evaluation
 from model.threshold_study import propose_in_words
 from model.thresholds import TARGET_SENSITIVITY
@@ -51,11 +52,13 @@ def evaluation_notes(evaluation: Evaluation) -> list[str]:
     ]
     if known:
         notes.append(f"AUC without looking at the brain: {', '.join(known)}")
-    if few := content["data"]["sources_under_100_groups"]:
-        notes.append(
-            f"fewer than 100 groups: {', '.join(few)}; grouped cross-validation would need a "
-            "training for every fold and is not done here",
-        )
+    for name, row in content["cross_validation"].items():
+        if row and row["sensitivity"] and row["specificity"]:
+            notes.append(
+                f"{name}, fewer than {ENOUGH_GROUPS} groups: with a threshold of its own, "
+                f"cross-validated by group, sensitivity {row['sensitivity']['value']:.3f} and "
+                f"specificity {row['specificity']['value']:.3f}",
+            )
     return notes
 
 

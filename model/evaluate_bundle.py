@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 
 from model.bundle import Bundle
+from model.cross_validation import cross_validate_sources
 from model.evaluated_part import EvaluatedPart
 from model.evaluation import ScoredSlices
 from model.measurement import OnPrepared, PreparedPart, measure_scores, prepare_images, score_part
 from model.metrics import Floats
 from model.shortcuts import measure_border, measure_size, measure_source, score_shortcut
 from model.training_data import SPLIT_SEED
-
-ENOUGH_GROUPS: Final = 100
-"""A source with fewer groups needs cross-validation; its one test part says little."""
 
 
 @dataclass(frozen=True)
@@ -55,21 +53,16 @@ def evaluate_bundle(
         "bundle_digest": bundle.digest,
         "threshold": bundle.card.threshold,
         **metrics,
+        "cross_validation": cross_validate_sources(scored.slices, SPLIT_SEED),
         "shortcuts": _score_shortcuts(scored.slices, borders, sizes),
         "data": {
             "part": part.name,
             "reason": part.reason,
             "warning": part.warning,
             "is_training_folder": part.is_training_folder,
-            "sources_under_100_groups": name_small_sources(metrics["by"]["source"]),
         },
     }
     return Evaluation(bundle, part, scored.slices, content)
-
-
-def name_small_sources(by_source: dict[str, dict[str, Any]]) -> list[str]:
-    """Name the sources with fewer than `ENOUGH_GROUPS` groups."""
-    return [name for name, row in by_source.items() if row["groups"] < ENOUGH_GROUPS]
 
 
 def _prepare(

@@ -35,6 +35,9 @@ Brain in a T1 picture with bright fat lies at 0.2-0.3; scanner noise stays below
 SMALLEST_HEAD: Final = 0.04
 """A piece smaller than this share of the picture is not taken for a head."""
 
+CLOSING_STEPS: Final = 3
+"""Gaps up to twice as many pixels wide are closed before pieces are told apart."""
+
 BRIGHT_RING: Final = 0.7
 """A rim at this share of the picture's range, or above, belongs to an inverted picture."""
 
@@ -73,7 +76,7 @@ def find_head(pixels: GrayPixels) -> HeadRegion:
     height, width = pixels.shape
     scale = max(1.0, max(height, width) / WORKING_SIZE)
     small = _shrink(pixels, scale)
-    low, high = np.percentile(small, (1.0, 99.5))
+    low, high = np.percentile(small[::2, ::2], (1.0, 99.5))
     span = float(high - low)
     if span < 1e-3:  # noqa: PLR2004 - one part in a thousand: a blank picture
         return _whole(small, scale, width, height)
@@ -135,19 +138,24 @@ def _trim_flat_borders(levels: npt.NDArray[np.float32]) -> tuple[int, int, int, 
     # A painted frame may lie inside a flat margin, so that rows and columns take turns.
     changed = True
     while changed and bottom - top > limit_rows and right - left > limit_columns:
-        lines = (
-            levels[top, left:right],
-            levels[bottom - 1, left:right],
-            levels[top:bottom, left],
-            levels[top:bottom, right - 1],
+        inner = levels[top:bottom, left:right]
+        rows, columns = _not_flat(inner, axis=1), _not_flat(inner, axis=0)
+        if rows.size == 0 or columns.size == 0:
+            return 0, levels.shape[0], 0, levels.shape[1]
+        changed = (rows[-1] - rows[0], columns[-1] - columns[0]) != (
+            bottom - top - 1,
+            right - left - 1,
         )
-        flat = [bool(np.ptp(line) < FLAT_LINE_RANGE) for line in lines]
-        changed = any(flat)
-        top, bottom = top + flat[0], bottom - flat[1]
-        left, right = left + flat[2], right - flat[3]
+        top, bottom = top + int(rows[0]), top + int(rows[-1]) + 1
+        left, right = left + int(columns[0]), left + int(columns[-1]) + 1
     if min(bottom - top, right - left) < SMALLEST_REST:
         return 0, levels.shape[0], 0, levels.shape[1]
     return top, bottom, left, right
+
+
+def _not_flat(levels: npt.NDArray[np.float32], axis: int) -> npt.NDArray[np.intp]:
+    """Return the numbers of the rows (axis 1) or columns (axis 0) that are not flat."""
+    return np.flatnonzero(levels.max(axis=axis) - levels.min(axis=axis) >= FLAT_LINE_RANGE)
 
 
 def _is_inverted(levels: npt.NDArray[np.float32]) -> bool:
@@ -163,11 +171,9 @@ def _is_inverted(levels: npt.NDArray[np.float32]) -> bool:
 
 def _hull_of_largest_piece(levels: npt.NDArray[np.float32]) -> npt.NDArray[np.bool_] | None:
     smooth = ndimage.gaussian_filter(levels, 1.0)
-    background = float(np.percentile(smooth, 2.0))
-    bright = float(np.percentile(smooth, 99.0))
+    background, bright = np.percentile(smooth[::2, ::2], (2.0, 99.0))
     lifted = smooth > background + LIFT * (bright - background)
-    lifted = ndimage.binary_opening(lifted, iterations=1)
-    joined = ndimage.binary_closing(np.pad(lifted, 4), iterations=3)[4:-4, 4:-4]
+    joined = _close(_open(lifted), CLOSING_STEPS)
     pieces, count = ndimage.label(joined)
     if count == 0:
         return None
@@ -179,8 +185,10 @@ def _hull_of_largest_piece(levels: npt.NDArray[np.float32]) -> npt.NDArray[np.bo
 
 
 def _convex_hull(piece: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
-    rim = piece & ~ndimage.binary_erosion(piece)
-    points = np.argwhere(rim)[:, ::-1]
+    rows = np.flatnonzero(piece.any(axis=1))
+    firsts = piece[rows].argmax(axis=1)
+    lasts = piece.shape[1] - 1 - piece[rows, ::-1].argmax(axis=1)
+    points = np.stack([np.concatenate([firsts, lasts]), np.concatenate([rows, rows])], axis=1)
     try:
         corners = points[ConvexHull(points).vertices]
     except QhullError:  # fewer than three points, or all on one line
@@ -188,3 +196,29 @@ def _convex_hull(piece: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
     image = Image.new("1", (piece.shape[1], piece.shape[0]))
     ImageDraw.Draw(image).polygon([(int(x), int(y)) for x, y in corners], fill=1, outline=1)
     return np.asarray(image, dtype=bool) | piece
+
+
+def _open(mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+    """Erode and dilate by one pixel to the four sides; what lies beyond the picture is empty."""
+    return dilate(~dilate(np.pad(~mask, 1, constant_values=True))[1:-1, 1:-1])
+
+
+def _close(mask: npt.NDArray[np.bool_], steps: int) -> npt.NDArray[np.bool_]:
+    """Dilate and erode by some pixels; a mask at the picture's edge does not shrink from it."""
+    wide = np.pad(mask, steps + 1)
+    for _ in range(steps):
+        wide = dilate(wide)
+    wide = ~wide
+    for _ in range(steps):
+        wide = dilate(wide)
+    return ~wide[steps + 1 : -steps - 1, steps + 1 : -steps - 1]
+
+
+def dilate(mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+    """Widen a mask by one pixel to the four sides; ten times as fast here as scipy's."""
+    out = mask.copy()
+    out[1:] |= mask[:-1]
+    out[:-1] |= mask[1:]
+    out[:, 1:] |= mask[:, :-1]
+    out[:, :-1] |= mask[:, 1:]
+    return out

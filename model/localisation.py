@@ -25,6 +25,9 @@ SIZE_NAMES: Final = ("0-0.5%", "0.5-1.5%", "1.5-4%", "4-100%")
 NO_LESION: Final = "no lesion"
 NOT_OUTLINED: Final = "not outlined"
 
+MAP_THRESHOLDS: Final = tuple(round(0.2 + 0.05 * step, 2) for step in range(13))
+"""From 0.2 to 0.8."""
+
 METRICS: Final = ("dice", "box_iou", "pointing_game")
 
 Outline = npt.NDArray[np.bool_]
@@ -114,6 +117,29 @@ def measure_maps(
     intervals = with_intervals(metrics, resample_groups(np.array(groups, dtype=np.str_), seed))
     means = {name: one["value"] if one else None for name, one in intervals.items()}
     return {"n": len(scores), **means, "intervals": intervals}
+
+
+def choose_map_threshold(
+    images: Sequence[LabelledImage],
+    prepared: Sequence[PreparedImage],
+    tumor_maps: npt.NDArray[np.float32],
+) -> float:
+    """Choose the limit at which maps, (n, cells, cells), overlap the outlines best on average.
+
+    Training weighs lesion cells more than others, so that 0.5 would draw lesions too large.
+
+    Returns:
+        One of `MAP_THRESHOLDS`; the middle one where no image has an outline.
+    """
+    sums = np.zeros(len(MAP_THRESHOLDS))
+    for image, one, tumor_map in zip(images, prepared, tumor_maps, strict=True):
+        outline = read_outline(image, one)
+        if outline is None or not outline.any():
+            continue
+        cells = outline_in_cells(outline, one, tumor_map.shape[0])
+        sums += [dice_of(tumor_map, cells, limit) for limit in MAP_THRESHOLDS]
+    best = int(np.argmax(sums)) if sums.any() else len(MAP_THRESHOLDS) // 2
+    return MAP_THRESHOLDS[best]
 
 
 def outline_in_cells(outline: Outline, prepared: PreparedImage, cells: int) -> Outline:

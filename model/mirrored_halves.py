@@ -8,7 +8,7 @@ mirror picture make a slice of the same scanner without a tumour. A mirror leave
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Final, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -32,10 +32,13 @@ LEAST_LIKENESS: Final = 0.75
 slices reach it, sagittal ones do not."""
 
 LEAST_GAP: Final = 0.02
-"""Room between tumour and midline, as a share of the picture: what surrounds the tumour goes too."""
+"""Room between tumour and midline, as a share of the picture: oedema around it goes too."""
 
 LARGEST_TUMOR: Final = 0.12
 """Share of the head beyond which a tumour has pushed the other half aside as well."""
+
+
+Pixel = TypeVar("Pixel", np.uint8, np.bool_)
 
 
 @dataclass(frozen=True)
@@ -145,11 +148,7 @@ def _turn(
     )
 
 
-def _mirror(
-    picture: npt.NDArray[np.generic],
-    *,
-    keep_left: bool,
-) -> npt.NDArray[np.generic]:
+def _mirror(picture: npt.NDArray[Pixel], *, keep_left: bool) -> npt.NDArray[Pixel]:
     half = picture.shape[1] // 2
     if keep_left:
         return np.concatenate([picture[:, :half], picture[:, half - 1 :: -1]], axis=1)

@@ -15,8 +15,11 @@ from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field
 from scipy import ndimage
 
-from model.head_region import HeadRegion, find_head
+from model.head_region import HeadRegion, dilate, find_head
 from model.images import DecodedImage, GrayPixels
+
+SAMPLED_SIDE: Final = 128
+"""Pixels a side that the percentiles are taken from."""
 
 NetworkInput = npt.NDArray[np.uint8]
 """(size, size), 0 black to 255 white; 0 outside the head."""
@@ -100,8 +103,9 @@ def prepare_image(image: DecodedImage, parameters: PreprocessingParameters) -> P
     head = find_head(image.pixels)
     pixels = 1.0 - image.pixels if head.inverted else image.pixels
     region = choose_region(head, parameters.margin)
-    stretched = stretch_levels(pixels, head, parameters)
-    square = cut_square(stretched, region, parameters.size)
+    window, region_in_window = _crop(pixels, region)
+    levels = _map_levels(window, find_level_range(pixels, head, parameters))
+    square = cut_square(levels, region_in_window, parameters.size)
     hull = cut_hull(head, region, parameters.size)
     network_input = np.where(hull, square, np.uint8(0)).astype(np.uint8)
     return PreparedImage(
@@ -136,8 +140,20 @@ def stretch_levels(
     Returns:
         (height, width) of the picture, clipped; all 0 for a picture of one level.
     """
+    return _map_levels(pixels, find_level_range(pixels, head, parameters))
+
+
+def find_level_range(
+    pixels: GrayPixels,
+    head: HeadRegion,
+    parameters: PreprocessingParameters,
+) -> tuple[float, float]:
+    """Return the two percentiles of the levels inside the head that become black and white.
+
+    They are taken from every n-th pixel, about `SAMPLED_SIDE` a side: as good, and much faster.
+    """
     height, width = pixels.shape
-    step = max(1, min(height, width) // 256)  # percentiles of every step-th pixel are as good
+    step = max(1, min(height, width) // SAMPLED_SIDE)
     sample = pixels[::step, ::step]
     rows = np.minimum((np.arange(0, height, step) / head.scale).astype(int), head.mask.shape[0] - 1)
     columns = np.minimum(
@@ -149,10 +165,27 @@ def stretch_levels(
         inside if inside.size else sample,
         (parameters.low_percentile, parameters.high_percentile),
     )
+    return float(low), float(high)
+
+
+def _map_levels(pixels: GrayPixels, level_range: tuple[float, float]) -> npt.NDArray[np.uint8]:
+    low, high = level_range
     if high - low < 1e-4:  # noqa: PLR2004 - a picture of one level has nothing to stretch
         return np.zeros(pixels.shape, dtype=np.uint8)
-    levels = np.clip((pixels - low) / (high - low), 0.0, 1.0) * 255.0 + 0.5
-    return np.asarray(levels, dtype=np.uint8)
+    levels = pixels - np.float32(low)
+    levels *= np.float32(255.0 / (high - low))
+    levels += np.float32(0.5)
+    return np.clip(levels, 0.0, 255.0, out=levels).astype(np.uint8)
+
+
+def _crop(pixels: GrayPixels, region: Region) -> tuple[GrayPixels, Region]:
+    """Return the part of a picture that a region covers, and the region within it."""
+    height, width = pixels.shape
+    left, top = max(0, int(np.floor(region.x))), max(0, int(np.floor(region.y)))
+    right = min(width, int(np.ceil(region.x + region.side)))
+    bottom = min(height, int(np.ceil(region.y + region.side)))
+    window = pixels[top:bottom, left:right]
+    return window, Region(region.x - left, region.y - top, region.side)
 
 
 def cut_square(levels: npt.NDArray[np.uint8], region: Region, size: int) -> npt.NDArray[np.uint8]:
@@ -175,7 +208,7 @@ def cut_square(levels: npt.NDArray[np.uint8], region: Region, size: int) -> npt.
 
 def cut_hull(head: HeadRegion, region: Region, size: int) -> npt.NDArray[np.bool_]:
     """Return (size, size): True inside the head's hull, one mask pixel widened, in `region`."""
-    widened = ndimage.binary_dilation(head.mask)
+    widened = dilate(head.mask)
     centres = (np.arange(size) + 0.5) * region.side / size
     rows = np.floor((region.y + centres) / head.scale).astype(int)
     columns = np.floor((region.x + centres) / head.scale).astype(int)

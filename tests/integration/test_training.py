@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -104,6 +104,17 @@ def _request(data: Path, imagenet: Path, folder: Path, epochs: int = 2) -> Train
     )
 
 
+def _train_quietly(request: TrainingRequest) -> tuple[Bundle, list[int]]:
+    """Train without bars; returns the bundle and the numbers of the epochs that were run."""
+    epochs: list[int] = []
+    reporting = Reporting(
+        lambda *_: None,
+        lambda *_: None,
+        lambda report: epochs.append(report.epoch),
+    )
+    return train_bundle(request, reporting), epochs
+
+
 class KilledError(Exception):
     """Stands for the end of the process after the first epoch."""
 
@@ -121,7 +132,6 @@ class Trained:
 def trained(data: Path, imagenet: Path, tmp_path_factory: pytest.TempPathFactory) -> Trained:
     request = _request(data, imagenet, tmp_path_factory.mktemp("trained"))
     first: list[int] = []
-    second: list[int] = []
 
     def kill(report: EpochReport) -> None:
         first.append(report.epoch)
@@ -129,10 +139,7 @@ def trained(data: Path, imagenet: Path, tmp_path_factory: pytest.TempPathFactory
 
     with pytest.raises(KilledError):
         train_bundle(request, Reporting(lambda *_: None, lambda *_: None, kill))
-    bundle = train_bundle(
-        request,
-        Reporting(lambda *_: None, lambda *_: None, lambda report: second.append(report.epoch)),
-    )
+    bundle, second = _train_quietly(request)
     return Trained(bundle, first, second)
 
 
@@ -149,6 +156,37 @@ def scorer(bundle: Bundle) -> Scorer:
 def test_a_training_that_was_killed_goes_on_from_its_checkpoint(trained: Trained) -> None:
     assert trained.epochs_of_first_run == [1]
     assert trained.epochs_of_second_run == [2]
+
+
+def test_a_killed_training_ends_with_the_weights_of_one_that_was_not(
+    trained: Trained,
+    data: Path,
+    imagenet: Path,
+    tmp_path: Path,
+) -> None:
+    undisturbed, epochs = _train_quietly(_request(data, imagenet, tmp_path))
+
+    assert epochs == [1, 2]
+    expected = load_network(undisturbed).get_weights()
+    for one, other in zip(load_network(trained.bundle).get_weights(), expected, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_a_training_that_gets_no_better_stops_and_stays_stopped(
+    data: Path,
+    imagenet: Path,
+    tmp_path: Path,
+) -> None:
+    request = _request(data, imagenet, tmp_path, epochs=12)
+    # Weights that do not move cannot get better, but for what the averages of the norms do.
+    plan = replace(request.plan, learning_rate=0.0, patience=2)
+
+    _, epochs = _train_quietly(replace(request, plan=plan))
+    again, resumed = _train_quietly(replace(request, plan=plan, out=tmp_path / "again"))
+
+    assert 4 <= len(epochs) < 12
+    assert resumed == []
+    assert again.card.training["patience"] == 2
 
 
 def test_a_training_ends_with_a_bundle_that_holds_its_figures(bundle: Bundle) -> None:
