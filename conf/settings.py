@@ -10,12 +10,19 @@ import difflib
 from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, available_timezones
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 ENVIRONMENT_PREFIX = "MRI_TRIAGE__"
 """``MRI_TRIAGE__ENGINE__CORES=4`` sets ``engine.cores``."""
@@ -112,16 +119,27 @@ class EngineSettings(Section):
 
 
 class BundleSettings(Section):
-    """Which model scores."""
+    """Which model scores: a folder, a model of the lake's registry, or the packaged one."""
 
-    location: str | None = Field(
-        description="folder of a bundle or of models/<name>; null: packaged"
-    )
+    location: str | None = Field(description="folder of a bundle, or null")
+    name: str | None = Field(description="a model of the registry, models/<name>, or null")
+    version: str | None = Field(description="pinned version of it; null for its CURRENT")
+    cache: str = Field(description="folder of this machine for bundles of the registry")
     threshold: float | None = Field(
         gt=0,
         le=1,
         description="lower than the bundle's own, or null; a higher one is refused",
     )
+
+    @model_validator(mode="after")
+    def _names_one_bundle(self) -> Self:
+        if self.location is not None and self.name is not None:
+            message = "has a location and a name: keep the folder or the model of the registry"
+            raise ValueError(message)
+        if self.version is not None and self.name is None:
+            message = "has a version without a name: say which model of the registry it is of"
+            raise ValueError(message)
+        return self
 
 
 class ExplanationSettings(Section):
@@ -143,6 +161,17 @@ class PublishSettings(Section):
     )
 
 
+class RetentionSettings(Section):
+    """For how many days after a night, or its last run, `mri-triage clean` keeps what; null: ever.
+
+    There is none for results/, studies/ and audit/: what is published is never removed.
+    """
+
+    runs_days: int | None = Field(ge=1, description="inventories, shards and records of runs")
+    explanations_days: int | None = Field(ge=1, description="pictures, weights and their index")
+    feedback_days: int | None = Field(ge=1, description="what radiologists answered")
+
+
 class Settings(Section):
     """All settings of one place."""
 
@@ -155,6 +184,7 @@ class Settings(Section):
     bundle: BundleSettings
     explanation: ExplanationSettings
     publish: PublishSettings
+    retention: RetentionSettings
 
 
 def load_settings(place: str, environ: Mapping[str, str]) -> Settings:

@@ -20,9 +20,14 @@ from zoneinfo import ZoneInfo
 import typer
 
 from conf.settings import SettingsError
+from flows.comparison_cli import register_commands as register_comparison
 from flows.dataset_cli import dataset_app
 from flows.evaluation_cli import register_commands
+from flows.registry_cli import model_app
+from flows.robustness_cli import register_commands as register_robustness
+from flows.upkeep_cli import register_commands as register_upkeep
 from model.errors import ConfigurationError, TriageError
+from model.unforeseen import describe_unforeseen
 
 PROGRAM = "mri-triage"
 
@@ -55,7 +60,11 @@ app = typer.Typer(
 config_app = typer.Typer(no_args_is_help=True, help="The settings.", rich_markup_mode=None)
 app.add_typer(config_app, name="config")
 app.add_typer(dataset_app, name="dataset")
+app.add_typer(model_app, name="model")
 register_commands(app)
+register_comparison(app)
+register_robustness(app)
+register_upkeep(app)
 
 
 @dataclass
@@ -85,7 +94,7 @@ def read_common_options(
     context: typer.Context,
     debug: Annotated[
         bool,
-        typer.Option("--debug", help="Show the traceback of an error."),
+        typer.Option("--debug", help="Show the traceback of an error; it may quote file names."),
     ] = False,
 ) -> None:
     """Keep the options that hold for every command."""
@@ -184,6 +193,7 @@ def locate_image(
 ) -> None:
     """Print where the object of an image lies, for whoever may read the lake."""
     from flows.arguments import make_lake_address, parse_night, resolve_settings
+    from jobs.audit_log import record_event
     from jobs.lake import open_lake
     from jobs.locate_image import find_image
 
@@ -191,6 +201,7 @@ def locate_image(
     store = open_lake(make_lake_address(settings.lake, Path.cwd()))
     store.require()
     found = find_image(store, image_id, parse_night(night) if night else None)
+    record_event(store, "locate", {"image_id": image_id}, datetime.now(UTC))
     frame = "" if found.frame is None else f" frame {found.frame}"
     typer.echo(f"{store.locate(found.object_key)}{frame}")
 
@@ -243,7 +254,8 @@ def _tell(error: Exception) -> int:
     elif isinstance(error, TriageError):
         message, code = str(error), error.exit_code
     else:
-        message = f"unexpected {type(error).__name__}: {error} (--debug shows where)"
+        # Not its text: a library may quote the path or the content of a patient's file.
+        message = f"{describe_unforeseen(error)} (--debug shows all of it, names included)"
         code = TriageError.exit_code
     sys.stderr.write(f"{PROGRAM}: {' '.join(message.split())}\n")
     return code

@@ -57,3 +57,23 @@ def build_data_set(
     finally:
         spark.stop()
     print_summary(built, request.out.url, Console())
+
+
+@dataset_app.command("report")
+def report_on_data(
+    source: Annotated[
+        Path,
+        typer.Option(help="Folder with index.csv, or with Kaggle's four class folders."),
+    ],
+    out: Annotated[Path, typer.Option(help="Write the page (HTML) here.")],
+    bundle: Annotated[
+        Path | None,
+        typer.Option(help="Also list labels that this bundle doubts, where it was not fitted."),
+    ] = None,
+) -> None:
+    """Show what labelled images hold: leaks, shortcuts and labels worth a second look."""
+    from flows.dataset_report import print_report, report_with_bars
+    from flows.evaluation_cli import make_console
+
+    console = make_console()
+    print_report(report_with_bars(source, out, bundle, console), out, console)

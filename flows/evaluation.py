@@ -57,7 +57,7 @@ def evaluate_with_bar(
     bundle = open_bundle(bundle_folder or packaged_bundle_folder())
     chosen = choose_part(data, bundle.card, part)
     tell_part(chosen, console)
-    with _bar(console) as on_prepared:
+    with show_preparing(console) as on_prepared:
         return evaluate_bundle(bundle, chosen, prevalence, on_prepared)
 
 
@@ -71,7 +71,7 @@ def study_with_bar(bundle_folder: Path | None, data: Path, console: Console) -> 
     bundle = open_bundle(bundle_folder or packaged_bundle_folder())
     chosen = choose_calibration(data, bundle.card)
     tell_part(chosen, console)
-    with _bar(console) as on_prepared:
+    with show_preparing(console) as on_prepared:
         return study_bundle(bundle, chosen, on_prepared)
 
 
@@ -119,7 +119,8 @@ def tell(lines: list[str], console: Console) -> None:
 
 
 @contextmanager
-def _bar(console: Console) -> Iterator[OnPrepared]:
+def show_preparing(console: Console) -> Iterator[OnPrepared]:
+    """Give a function to be called with how many images are prepared, and show it as a bar."""
     columns = (
         TextColumn("{task.description:<10}"),
         BarColumn(),

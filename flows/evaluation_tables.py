@@ -62,6 +62,18 @@ def evaluation_notes(evaluation: Evaluation) -> list[str]:
     return notes
 
 
+def _scope_in_words(check: Mapping[str, Mapping[str, Mapping[str, int]]]) -> str:
+    """Return what the scope gate calls out of scope, rightly and wrongly."""
+    rightly, wrongly = (
+        ", ".join(
+            f"{name.replace('_', ' ')} {row['out_of_scope']} of {row['n']}"
+            for name, row in check[side].items()
+        )
+        for side in ("not_brain_mr", "brain_mr")
+    )
+    return f"out of scope, of pictures that are not brain MR: {rightly}; of these slices: {wrongly}"
+
+
 def study_table(study: Mapping[str, Any]) -> Table:
     """Return what each threshold does as a table."""
     table = Table(

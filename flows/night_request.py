@@ -9,15 +9,16 @@ from pathlib import Path
 
 from conf.settings import DecodingSettings, Settings
 from flows.arguments import make_lake_address
+from flows.bundle_choice import choose_bundle
 from jobs.explain_night import ExplanationOptions
 from jobs.identifiers import load_identifier_key
 from jobs.lake import open_lake
 from jobs.night_keys import nights_parent
 from jobs.night_run import NightRequest, PublishOptions
+from jobs.registry_bundles import open_source
 from jobs.score_night import choose_limits
 from jobs.scoring_udf import DecodingOptions
 from jobs.spark_session import EngineOptions
-from model.bundle import open_bundle, packaged_bundle_folder
 from model.preflight import DecodingLimits
 
 
@@ -41,7 +42,6 @@ def make_night_request(
     Raises:
         ConfigurationError: if the identifier key is missing outside the demo.
     """
-    location = settings.bundle.location
     return NightRequest(
         night=night,
         lake=make_lake_address(settings.lake, Path.cwd()),
@@ -49,7 +49,7 @@ def make_night_request(
         study_from=settings.night.study_from,
         decoding=_decoding(settings.decoding),
         engine=EngineOptions(**settings.engine.model_dump()),
-        bundle_folder=Path(location) if location else packaged_bundle_folder(),
+        bundle=choose_bundle(settings.bundle),
         threshold=settings.bundle.threshold,
         explanation=ExplanationOptions(**settings.explanation.model_dump()),
         publish=PublishOptions(
@@ -75,8 +75,9 @@ def check_request(request: NightRequest) -> None:
         TerminalError: if the lake, the bundle or the threshold cannot be used.
         StorageUnavailableError: if the storage does not answer.
     """
-    open_lake(request.lake).require(nights_parent(request.night_template))
-    choose_limits(open_bundle(request.bundle_folder).card.limits, request.threshold)
+    lake = open_lake(request.lake)
+    lake.require(nights_parent(request.night_template))
+    choose_limits(open_source(lake, request.bundle).card.limits, request.threshold)
 
 
 def _decoding(settings: DecodingSettings) -> DecodingOptions:

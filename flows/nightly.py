@@ -30,6 +30,7 @@ from jobs.score_night import (
 )
 from jobs.spark_session import make_session
 from model.errors import TransientError
+from model.unforeseen import quoting_nothing
 
 Answer = TypeVar("Answer")
 
@@ -110,7 +111,8 @@ def _step(function: Callable[..., Answer], retries: NightSettings) -> Callable[.
         retry_delay_seconds=retries.retry_delay_seconds,
         retry_condition_fn=is_transient,
     )
-    return make_task(function)
+    # Prefect stores the text and the traceback of whatever leaves a step.
+    return make_task(quoting_nothing()(function))
 
 
 def _store_report(outcome: NightOutcome) -> None:

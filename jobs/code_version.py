@@ -23,6 +23,7 @@ NOT_SCORING: Final = (
     "explanation*.py",
     "near_duplicates.py",
     "overlay*.py",
+    "promotion.py",
     "thresholds.py",
     "train*.py",
 )

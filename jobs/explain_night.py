@@ -21,6 +21,7 @@ from jobs.sampling import choose_sample
 from jobs.schemas import EXPLANATIONS
 from jobs.spark_jobs import read_failure
 from model.decision import DecisionLimits
+from model.unforeseen import quoting_nothing
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -146,13 +147,14 @@ def make_explain_batches(task: ExplainingTask) -> ExplainBatches:
         from jobs.explaining_steps import ChosenImage, explain_image  # noqa: PLC0415
         from jobs.scoring_udf import make_tools  # noqa: PLC0415
 
-        tools = make_tools(task.scoring)
-        for frame in references:
-            for row in frame.to_dict("records"):
-                source = LakeObject(row["object_key"], row["etag"], int(row["size_bytes"]))
-                frame_number, probability = int(row["frame"]), float(row["probability"])
-                image = ChosenImage(source, frame_number, row["image_id"], probability)
-                yield pd.DataFrame([asdict(explain_image(image, tools, task.terms))])
+        with quoting_nothing():
+            tools = make_tools(task.scoring)
+            for frame in references:
+                for row in frame.to_dict("records"):
+                    source = LakeObject(row["object_key"], row["etag"], int(row["size_bytes"]))
+                    frame_number, probability = int(row["frame"]), float(row["probability"])
+                    image = ChosenImage(source, frame_number, row["image_id"], probability)
+                    yield pd.DataFrame([asdict(explain_image(image, tools, task.terms))])
 
     return explain_batches
 

@@ -104,19 +104,13 @@ class FolderLake:
         if_match: str | None = None,
     ) -> str:
         """See `Lake.write`."""
-        path = self._path(key)
-        if not self._is_inside(key, path.parent):
-            message = (
-                "a folder to write to is a link that leads out of the lake: expected only the "
-                "folders at the lake's root to be links; remove the link"
-            )
-            raise OutputError(message)
+        path = self._own_path(key)
         with put_in_place(path, data, self._top_folder(key)) as prepared:
             return etag_of(prepared.commit(etag_of, if_absent=if_absent, if_match=if_match))
 
     def delete(self, key: str) -> None:
         """See `Lake.delete`."""
-        path = self._path(key)
+        path = self._own_path(key)
         if os.path.lexists(path):
             with locked_folder(self._top_folder(key)):
                 remove(path)
@@ -141,6 +135,17 @@ class FolderLake:
             )
             raise ConfigurationError(message)
         return self._root.joinpath(*parts)
+
+    def _own_path(self, key: str) -> Path:
+        """Return the path of an object that may be written or removed."""
+        path = self._path(key)
+        if not self._is_inside(key, path.parent):
+            message = (
+                "a folder to write to is a link that leads out of the lake: expected only the "
+                "folders at the lake's root to be links; remove the link"
+            )
+            raise OutputError(message)
+        return path
 
     def _top_folder(self, key: str) -> Path:
         top, slash, _ = key.partition("/")

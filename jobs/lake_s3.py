@@ -7,10 +7,11 @@ import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import quote
 
 import boto3
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import BotoCoreError, ClientError, ReadTimeoutError
 
 from jobs.lake import LakeAddress, LakeObject, PreconditionFailedError, key_problem, require_key
 from jobs.s3_errors import (
@@ -26,6 +27,7 @@ from jobs.s3_uploads import put_in_one, put_in_parts
 from model.errors import NotRetrievedError, TriageError
 
 if TYPE_CHECKING:
+    from botocore.response import StreamingBody
     from mypy_boto3_s3.client import S3Client
 
 SINGLE_PUT_BYTES: Final = 64 * 1024 * 1024
@@ -33,6 +35,12 @@ SINGLE_PUT_BYTES: Final = 64 * 1024 * 1024
 
 BODY_BACK_OFF_SECONDS: Final = 0.5
 """Grows with every attempt (0, 0.5, 1.5, 3.5 ... seconds) after a connection lost half-way."""
+
+PIECE_BYTES: Final = 4096
+SLOWEST_BYTES_A_SECOND: Final = 50_000
+"""An object that arrives more slowly, the read time-out apart, is given up: a night has an end."""
+
+BAD_REQUEST: Final = "400"
 
 PAGE_OBJECTS: Final = 1000
 """The most that S3 lists in one answer."""
@@ -110,7 +118,7 @@ class BucketLake:
                 raise object_error(error, self._place, self._bucket) from error
             try:
                 # botocore retries requests, but not a connection lost in the middle of the body.
-                return answer["Body"].read()
+                return self._read_body(answer["Body"], answer["ContentLength"])
             except BotoCoreError as error:
                 last = error
         raise self._translate(last or ValueError("no attempt was made")) from last
@@ -162,7 +170,22 @@ class BucketLake:
     def locate(self, key: str) -> str:
         """See `Lake.locate`."""
         require_key(key)
-        return f"s3://{self._bucket}/{self._prefix}{key}"
+        # A line break or an escape sequence in a key must not reach a terminal.
+        shown = "".join(one if one.isprintable() else quote(one) for one in key)
+        return f"s3://{self._bucket}/{self._prefix}{shown}"
+
+    def _read_body(self, body: StreamingBody, size: int) -> bytes:
+        options = self.address.options
+        allowed = options.read_timeout_seconds + size / SLOWEST_BYTES_A_SECOND
+        deadline = time.monotonic() + allowed
+        received = bytearray()
+        # The read time-out holds for one answer of the socket; a trickle never exceeds it.
+        for piece in body.iter_chunks(PIECE_BYTES):
+            received += piece
+            if len(received) < size and time.monotonic() > deadline:
+                body.close()
+                raise ReadTimeoutError(endpoint_url=self._place)
+        return bytes(received)
 
     def _head(self, key: str) -> dict[str, Any] | None:
         try:
@@ -170,6 +193,9 @@ class BucketLake:
         except ClientError as error:
             if code_of(error) in MISSING_OBJECTS:
                 return None
+            if code_of(error) == BAD_REQUEST:
+                # An answer to HEAD has no body that could say why, as with expired credentials.
+                self.require()
             raise self._translate(error) from error
         except STORAGE_FAULTS as error:
             raise self._translate(error) from error

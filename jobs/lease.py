@@ -21,7 +21,7 @@ from typing import Any, Final, Self
 from jobs.lake import Lake, PreconditionFailedError
 from jobs.lease_holder import Holder, has_ended, this_process
 from jobs.night_keys import lease_key
-from model.errors import NightTakenError, NotRetrievedError, TransientError
+from model.errors import NightTakenError, NotRetrievedError, TriageError
 
 _RENEWALS_A_TERM: Final = 3  # two may fail before the lease runs out
 _ATTEMPTS: Final = 3  # another run may come between looking and taking
@@ -162,12 +162,8 @@ class NightLease:
             if self._etag is None:
                 raise self._lost(found="this run does not hold it")
             try:
-                self._etag = self._lake.write(
-                    self._key,
-                    self._record().to_json(),
-                    if_match=self._etag,
-                )
-            except PreconditionFailedError:
+                self._etag = self._replace(self._etag)
+            except (PreconditionFailedError, NotRetrievedError):
                 self._etag = None
                 raise self._lost(found="another run took it over, or removed it") from None
 
@@ -182,8 +178,11 @@ class NightLease:
                 return
             # Marked, not deleted: a deletion cannot be made conditional on the lease being ours.
             record = replace(self._record(), released=True)
-            with contextlib.suppress(PreconditionFailedError, TransientError):
+            try:
                 self._lake.write(self._key, record.to_json(), if_match=self._etag)
+            except TriageError as error:
+                # The run's own outcome, good or bad, must not be hidden behind this.
+                _log.warning("the lease was not let go: %s", error)
             self._etag = None
 
     def _take(self) -> str:
@@ -193,14 +192,32 @@ class NightLease:
                 if found is None:
                     return self._lake.write(self._key, self._record().to_json(), if_absent=True)
                 self._require_free(self._lake.read(self._key, found.etag))
-                return self._lake.write(
-                    self._key,
-                    self._record().to_json(),
-                    if_match=found.etag,
-                )
+                return self._replace(found.etag)
         raise self._lost(found="other runs keep taking it")
 
+    def _replace(self, etag: str) -> str:
+        """Write the lease anew over one that has this etag, or is this run's own.
+
+        A write whose answer got lost leaves a lease of this run under an etag that it never heard.
+        """
+        try:
+            return self._lake.write(self._key, self._record().to_json(), if_match=etag)
+        except PreconditionFailedError:
+            found = self._lake.head(self._key)
+            if found is None or not self._is_own(self._lake.read(self._key, found.etag)):
+                raise
+            return self._lake.write(self._key, self._record().to_json(), if_match=found.etag)
+
+    def _is_own(self, data: bytes) -> bool:
+        try:
+            record = LeaseRecord.from_json(data)
+        except ValueError:
+            return False
+        return (record.run_id, record.holder) == (self._run_id, self._holder)
+
     def _require_free(self, data: bytes) -> None:
+        if self._is_own(data):
+            return
         try:
             record = LeaseRecord.from_json(data)
         except ValueError:

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 
 from jobs.lake import Lake
 from jobs.night_keys import results_key
-from model.errors import ConfigurationError
+from model.errors import ConfigurationError, NotRetrievedError, OutputError
 
 RESULTS_PREFIX: Final = "results/"
 _COLUMNS: Final = ["image_id", "object_key", "frame"]
@@ -42,11 +42,12 @@ def find_image(lake: Lake, image_id: str, night: date | None = None) -> FoundIma
 
     Raises:
         ConfigurationError: if no published night holds it.
+        OutputError: if a published night cannot be read.
     """
     nights = 0
     for key in _published(lake, night):
         nights += 1
-        rows = pq.read_table(pa.BufferReader(lake.read(key)), columns=_COLUMNS)
+        rows = _read_rows(lake, key)
         matches = rows.filter(pc.equal(rows["image_id"], image_id)).to_pylist()
         if matches:
             return FoundImage(matches[0]["object_key"], matches[0]["frame"])
@@ -55,6 +56,17 @@ def find_image(lake: Lake, image_id: str, night: date | None = None) -> FoundIma
         "of this lake"
     )
     raise ConfigurationError(message)
+
+
+def _read_rows(lake: Lake, key: str) -> pa.Table:
+    try:
+        return pq.read_table(pa.BufferReader(lake.read(key)), columns=_COLUMNS)
+    except (NotRetrievedError, pa.ArrowException) as error:
+        message = (
+            f"{key} cannot be read ({type(error).__name__}): expected it as this job writes it; "
+            "run the night again, or name another one"
+        )
+        raise OutputError(message) from None
 
 
 def _published(lake: Lake, night: date | None) -> Iterator[str]:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import platform
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import date, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -24,6 +24,7 @@ from model.decision import DecisionLimits
 
 if TYPE_CHECKING:
     from jobs.explain_night import ExplanationOptions
+    from jobs.registry_bundles import BundleSource
     from model.bundle import Bundle
 
 
@@ -67,7 +68,7 @@ class NightRequest:
         study_from: what study an image belongs to.
         decoding: limits of decoding.
         engine: how Spark and the network share the machine.
-        bundle_folder: the model.
+        bundle: where the model is; `NightRun.bundle` is the one that it turned out to be.
         threshold: lower than the bundle's own, or None for that.
         explanation: which flagged images are explained.
         publish: what may be published.
@@ -82,7 +83,7 @@ class NightRequest:
     study_from: StudyFrom
     decoding: DecodingOptions
     engine: EngineOptions
-    bundle_folder: Path
+    bundle: BundleSource
     threshold: float | None
     explanation: ExplanationOptions
     publish: PublishOptions
@@ -196,12 +197,11 @@ class NightRun:
     @contextmanager
     def timed(self, step: str) -> Iterator[None]:
         """Add the time that the block takes to the step's seconds."""
-        begin = self.request.now()
+        begin = time.monotonic()  # the other clock may be set in the middle of the night
         try:
             yield
         finally:
-            spent = (self.request.now() - begin).total_seconds()
-            self.seconds[step] = self.seconds.get(step, 0.0) + spent
+            self.seconds[step] = self.seconds.get(step, 0.0) + time.monotonic() - begin
 
     def make_task(self, scored_at: datetime) -> ScoringTask:
         """Return what the workers need to score objects of this night."""

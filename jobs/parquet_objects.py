@@ -30,6 +30,8 @@ def to_parquet(table: pa.Table, metadata: Mapping[str, str]) -> bytes:
         compression="zstd",
         # Spark reads microseconds; newer Parquet versions would store nanoseconds.
         coerce_timestamps="us",
+        # Smallest and largest value stand in the footer, which tools print and log.
+        write_statistics=[name for name in table.column_names if name != "object_key"],
     )
     return sink.getvalue()
 

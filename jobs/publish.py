@@ -16,10 +16,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from jobs.decided_rows import RowStamp, audit_rows, decide_rows
+from jobs.failure_pattern import describe_pattern
 from jobs.lake import Lake, PreconditionFailedError
 from jobs.lease import NightLease
 from jobs.night_keys import explanations_index_key, results_key, studies_key
-from jobs.parquet_objects import read_table, to_parquet, write_table
+from jobs.parquet_objects import read_table, to_parquet
 from jobs.schemas import EXPLANATIONS
 from jobs.studies import make_studies
 from model.errors import AuditError, NightShrankError, NightTakenError, NotRetrievedError
@@ -68,7 +69,8 @@ class Publication:
         results: `RESULTS`.
         studies: `STUDIES`.
         warnings: what an operator should know.
-        allow_fewer: publish although objects of the published night are missing.
+        failed_objects: number of objects that failed for one of `FAILED_REASONS`.
+        limits: what it was judged by.
     """
 
     night: date
@@ -76,17 +78,22 @@ class Publication:
     results: pa.Table
     studies: pa.Table
     warnings: tuple[str, ...]
-    allow_fewer: bool = False
+    failed_objects: int
+    limits: PublishLimits
 
     @property
     def objects(self) -> int:
         """How many objects the rows belong to."""
-        return int(pc.count_distinct(self.results["object_key"]).as_py())
+        return _count_objects(self.results)
 
 
 def seen_etag(lake: Lake, night: date) -> str | None:
     """Return the etag of the published night, to be remembered from the start of a run."""
-    found = lake.head(results_key(night))
+    return _etag_of(lake, results_key(night))
+
+
+def _etag_of(lake: Lake, key: str) -> str | None:
+    found = lake.head(key)
     return None if found is None else found.etag
 
 
@@ -112,8 +119,10 @@ def prepare_publication(
     results, places = decide_rows(scores, stamp)
     audit_rows(results, inventory, night)
     studies = make_studies(results, places, stamp.run_id)
-    warnings = [*_empty_night(night, inventory), *_judge_failures(night, results, limits)]
-    return Publication(night, stamp, results, studies, tuple(warnings), limits.allow_fewer)
+    failed, others = _split_failed(results)
+    warnings = [*_empty_night(night, inventory), *_judge_failures(night, failed, others, limits)]
+    failed_objects = _count_objects(failed)
+    return Publication(night, stamp, results, studies, tuple(warnings), failed_objects, limits)
 
 
 def publish(
@@ -138,21 +147,32 @@ def publish(
         OutputError: if the lake cannot be written.
     """
     night = publication.night
+    # Looked at before the lease: whoever takes it over from a run that sleeps changes these, and
+    # the sleeper's writes then find something else than they expect.
+    keys = (explanations_index_key(night), studies_key(night))
+    replaced = [_etag_of(lake, key) for key in keys]
     lease.assert_held()
-    if seen_etag(lake, night) != seen:
+    found = seen_etag(lake, night)
+    if found != seen:
+        if found is not None and _is_own(lake, publication, found):
+            return found  # of an attempt of this run that never heard the storage's answer
         raise _published_meanwhile(night)
-    if seen is not None and not publication.allow_fewer:
+    if seen is not None and not publication.limits.allow_fewer:
         _refuse_shrinking(lake, publication, seen)
     metadata = describe(publication)
     index = explanations.select(EXPLANATIONS.names).cast(EXPLANATIONS)
-    write_table(lake, explanations_index_key(night), index, metadata)
-    write_table(lake, studies_key(night), publication.studies, metadata)
-    data = to_parquet(publication.results, metadata)
-    lease.assert_held()
     try:
-        return lake.write(results_key(night), data, if_absent=seen is None, if_match=seen)
+        for key, table, etag in zip(keys, (index, publication.studies), replaced, strict=True):
+            _replace(lake, key, to_parquet(table, metadata), etag)
+        data = to_parquet(publication.results, metadata)
+        lease.assert_held()
+        return _replace(lake, results_key(night), data, seen)
     except PreconditionFailedError:
         raise _published_meanwhile(night) from None
+
+
+def _replace(lake: Lake, key: str, data: bytes, etag: str | None) -> str:
+    return lake.write(key, data, if_absent=etag is None, if_match=etag)
 
 
 def describe(publication: Publication) -> dict[str, str]:
@@ -172,6 +192,9 @@ def describe(publication: Publication) -> dict[str, str]:
         "flagged": str(decisions.get("flagged", 0)),
         "cleared": str(decisions.get("cleared", 0)),
         "studies": str(publication.studies.num_rows),
+        "failed_objects": str(publication.failed_objects),
+        "publish_anyway": str(publication.limits.publish_anyway).lower(),
+        "allow_fewer": str(publication.limits.allow_fewer).lower(),
     }
 
 
@@ -192,26 +215,49 @@ def _empty_night(night: date, inventory: pa.Table) -> list[str]:
     return [warning]
 
 
-def _judge_failures(night: date, results: pa.Table, limits: PublishLimits) -> list[str]:
+def _split_failed(results: pa.Table) -> tuple[pa.Table, pa.Table]:
+    """Return the rows that failed for one of `FAILED_REASONS`, and those of all other objects."""
     reasons = pa.array(sorted(str(reason) for reason in FAILED_REASONS))
-    failed_rows = results.filter(pc.is_in(results["reason"], value_set=reasons))
-    objects = pc.count_distinct(results["object_key"]).as_py()
-    failed = pc.count_distinct(failed_rows["object_key"]).as_py()
+    failed = results.filter(pc.is_in(results["reason"], value_set=reasons))
+    has_failed = pc.is_in(results["object_key"], value_set=failed["object_key"].unique())
+    return failed, results.filter(pc.invert(has_failed))
+
+
+def _judge_failures(
+    night: date,
+    failed_rows: pa.Table,
+    other_rows: pa.Table,
+    limits: PublishLimits,
+) -> list[str]:
+    failed = _count_objects(failed_rows)
+    objects = failed + _count_objects(other_rows)
     too_many = failed > limits.maximum_failed_share * objects
     if not too_many or objects < limits.failed_share_from_objects:
         return []
     found = (
-        f"{failed} of {objects} objects of night {night} failed "
-        f"({count_values(failed_rows['reason'])} rows): expected a share of at most "
-        f"{limits.maximum_failed_share:g}"
+        f"{failed} of {objects} objects of night {night} failed: expected a share of at most "
+        f"{limits.maximum_failed_share:g}; of those that failed, "
+        f"{describe_pattern(failed_rows, other_rows)}"
     )
     if limits.publish_anyway:
         return [f"{found}; published anyway, as asked"]
     message = (
-        f"{found}; nothing was published; look into the cause, and if these objects are broken "
-        "indeed, publish anyway by the explicit flag"
+        f"{found}; nothing was published; look into the cause and start the night again, or, if "
+        "these objects are broken indeed, add --publish-anyway"
     )
     raise AuditError(message)
+
+
+def _count_objects(rows: pa.Table) -> int:
+    return int(pc.count_distinct(rows["object_key"]).as_py())
+
+
+def _is_own(lake: Lake, publication: Publication, etag: str) -> bool:
+    try:
+        _, metadata = read_table(lake, results_key(publication.night), etag=etag, columns=[])
+    except (NotRetrievedError, pa.ArrowException, OSError, ValueError):
+        return False
+    return metadata.get("run_id") == publication.stamp.run_id
 
 
 def _refuse_shrinking(lake: Lake, publication: Publication, seen: str) -> None:

@@ -71,6 +71,16 @@ _NO_BUCKET: Final = frozenset(
 _BUSY: Final = frozenset(
     {"SlowDown", "RequestTimeout", "RequestTimeoutException", "Throttling", "TooManyRequests"},
 )
+_FULL: Final = frozenset(
+    # MinIO, Ceph and others; S3 itself is never full.
+    {
+        "507",
+        "InsufficientStorage",
+        "QuotaExceeded",
+        "XMinioAdminBucketQuotaExceeded",
+        "XMinioStorageFull",
+    },
+)
 _CREDENTIAL_ERRORS: Final = (
     NoCredentialsError,
     PartialCredentialsError,
@@ -151,6 +161,16 @@ def _answer_error(error: ClientError, place: str, bucket: str, *, writing: bool)
         return ConfigurationError(message)
     if _is_busy(error):
         return _unavailable(place, code)
+    return _bucket_error(code, place, bucket, writing=writing)
+
+
+def _bucket_error(code: str, place: str, bucket: str, *, writing: bool) -> TriageError:
+    if code in _FULL:
+        message = (
+            f"{place} has no room for bucket {bucket!r} ({code}): expected free space; free some, "
+            "or raise the bucket's quota, then start again: finished shards are kept"
+        )
+        return OutputError(message)
     if code in _NO_BUCKET:
         message = (
             f"no bucket {bucket!r} at {place} ({code}): expected the data lake there; check "
@@ -167,7 +187,10 @@ def _answer_error(error: ClientError, place: str, bucket: str, *, writing: bool)
 
 def _is_busy(error: ClientError) -> bool:
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-    return code_of(error) in _BUSY or status >= _SERVER_FAULT or status == _TOO_MANY_REQUESTS
+    code = code_of(error)
+    if code in _FULL:  # waiting makes no room
+        return False
+    return code in _BUSY or status >= _SERVER_FAULT or status == _TOO_MANY_REQUESTS
 
 
 def _credentials(place: str, cause: str) -> AccessDeniedError:

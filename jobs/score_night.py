@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import json
 import logging
+import time
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
+from jobs.audited_publication import told_to_audit_log
 from jobs.cluster import ship_to_workers
 from jobs.code_version import code_version
 from jobs.decided_rows import RowStamp
@@ -121,13 +123,13 @@ def open_night(request: NightRequest) -> NightRun:
         NightTakenError: if another run holds the night.
     """
     # Inside the function: opening a bundle may load Keras, importing this module must not.
-    from model.bundle import open_bundle  # noqa: PLC0415
+    from jobs.registry_bundles import open_source  # noqa: PLC0415
 
-    started_at = request.now()
-    bundle = open_bundle(request.bundle_folder)
-    limits = choose_limits(bundle.card.limits, request.threshold)
+    started_at, begin = request.now(), time.monotonic()
     lake = open_lake(request.lake)
     lake.require()
+    bundle = open_source(lake, request.bundle)
+    limits = choose_limits(bundle.card.limits, request.threshold)
     terms = LeaseTerms(request.publish.lease_seconds, request.now)
     lease = NightLease(lake, request.night, request.run_id, terms)
     lease.take()
@@ -142,7 +144,7 @@ def open_night(request: NightRequest) -> NightRun:
             inventory=inventory,
             seen_etag=seen_etag(lake, request.night),
             started_at=started_at,
-            seconds={"list": (request.now() - started_at).total_seconds()},
+            seconds={"list": time.monotonic() - begin},
         )
         write_table(lake, _run_key(run, "inventory.parquet"), inventory, {"run_id": request.run_id})
         _write_run(run, "open")
@@ -178,7 +180,7 @@ def score_shards(run: NightRun, spark: SparkSession, on_progress: OnProgress) ->
     Raises:
         TriageError: whatever the workers raised of those that end the night.
     """
-    begin = run.request.now()
+    begin = time.monotonic()
     with run.timed("score"):
         if not run.request.engine.is_local:
             ship_to_workers(spark, run.bundle.folder)
@@ -202,7 +204,7 @@ def score_shards(run: NightRun, spark: SparkSession, on_progress: OnProgress) ->
         shards_reused=plan.shards_reused,
         shards_scored=len(fresh),
         images_scored=sum(table.num_rows for table in fresh),
-        seconds=(run.request.now() - begin).total_seconds(),
+        seconds=time.monotonic() - begin,
     )
 
 
@@ -276,7 +278,8 @@ def publish_night(run: NightRun, scored: ScoredShards, explanations: pa.Table) -
             stamp_of(run),
             request.publish.limits,
         )
-        publish(run.lake, run.lease, publication, explanations, run.seen_etag)
+        with told_to_audit_log(run.lake, publication, request.now):
+            publish(run.lake, run.lease, publication, explanations, run.seen_etag)
     run.outcome = _make_outcome(run, scored, publication)
     return run.outcome
 

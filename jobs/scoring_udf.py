@@ -28,6 +28,7 @@ from jobs.scoring_rows import Row, RowMaker, StudyFrom, rows_to_frame
 from jobs.scoring_steps import ScoringTools, score_objects
 from model.errors import NotRetrievedError, StorageUnavailableError
 from model.preflight import DecodingLimits
+from model.unforeseen import quoting_nothing
 
 if TYPE_CHECKING:
     from model.bundle import Bundle
@@ -103,9 +104,11 @@ def make_score_batches(task: ScoringTask) -> ScoreBatches:
     """
 
     def score_batches(references: Iterable[pd.DataFrame]) -> Iterator[pd.DataFrame]:
-        sources = (source for frame in references for source in objects_of(frame))
-        rows = score_objects(sources, make_tools(task))
-        return frames_of(rows)
+        # Spark writes down whatever leaves this function, and a library's text may quote a file.
+        with quoting_nothing():
+            sources = (source for frame in references for source in objects_of(frame))
+            rows = score_objects(sources, make_tools(task))
+            yield from frames_of(rows)
 
     return score_batches
 

@@ -24,7 +24,7 @@ from jobs.lake import LakeObject
 from jobs.schemas import INVENTORY, SCORES
 from jobs.scoring_rows import rows_to_table
 from jobs.scoring_udf import ScoringTask, make_score_batches
-from model.errors import DecoderCrashError, TransientError, TriageError
+from model.errors import DecoderCrashError, TransientError, TriageError, UnforeseenError
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -137,6 +137,8 @@ def read_failure(error: BaseException) -> TriageError:
     if raised:
         name, message = raised[-1]
         kind = getattr(model.errors, name, None)
+        if kind is UnforeseenError:
+            return JobFailedError(f"a worker raised {message.removeprefix('unexpected ')}")
         if isinstance(kind, type) and issubclass(kind, TriageError):
             return kind(message)
     if (

@@ -208,9 +208,11 @@ def _foreign_classes(config: Any) -> set[str]:  # noqa: ANN401 - any JSON
 def _is_safe(name: str, module: str) -> bool:
     if module in {"keras.layers", "keras.src.models.functional", "keras.models"}:
         return name in SAFE_LAYERS
-    # Initialisers, data types and the like are looked up in Keras by name and hold numbers only.
+    # Keras joins module and name with a dot and looks that up, so that a name with a dot in it
+    # would lead from any module of Keras to any other. Initialisers hold numbers only.
     return (
-        module in {"keras", "keras.initializers"}
+        (module == "keras" and name == "DTypePolicy")
+        or (module == "keras.initializers" and name.isidentifier())
         or name == "__keras_tensor__"
         or (module == "None" and name in {"__tuple__", "__numpy__", "__tensor__"})
     )

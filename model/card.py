@@ -12,26 +12,55 @@ from model.preprocessing import PICTURE_FEATURE_NAMES, PreprocessingParameters
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 
 
+class ScopeCount(BaseModel):
+    """How many pictures of a kind were called out of scope."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    n: int = Field(ge=0)
+    out_of_scope: int = Field(ge=0)
+
+
+class ScopeCheck(BaseModel):
+    """What the scope gate was measured to do on pictures that it was not fitted on.
+
+    Attributes:
+        not_brain_mr: photographs, other body parts ..., by kind and ``all``; out of scope is right.
+        brain_mr: of the test part, by source and ``all``; out of scope is wrong.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    not_brain_mr: dict[str, ScopeCount]
+    brain_mr: dict[str, ScopeCount]
+
+
 class ScopeStatistics(BaseModel):
     """What the scope gate needs besides the weights in ``model.keras``; see `scope_gate`.
 
     Attributes:
         embedding_limit: squared distance of the network's features that is half in scope.
         embedding_scale: how fast the score falls around it.
-        feature_mean: (k,) of the picture features of brain MR.
-        feature_precision: (k, k) inverse covariance of the picture features.
+        evidence_weights: (d,) of the network's whitened features; their sum speaks for brain MR.
+        evidence_limit: sum that is half in scope; it is in log-odds, so that its scale is 1.
+        feature_mean: (p,) of the picture features of brain MR.
+        feature_precision: (p, p) inverse covariance of the picture features.
         feature_limit: squared distance of the picture features that is half in scope.
         feature_scale: how fast the score falls around it.
+        check: what the gate was measured to do, or None before it was.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     embedding_limit: float
     embedding_scale: float = Field(gt=0)
+    evidence_weights: tuple[float, ...]
+    evidence_limit: float
     feature_mean: tuple[float, ...]
     feature_precision: tuple[tuple[float, ...], ...]
     feature_limit: float
     feature_scale: float = Field(gt=0)
+    check: ScopeCheck | None = None
 
     @field_validator("feature_mean", "feature_precision")
     @classmethod

@@ -1,24 +1,109 @@
-"""Grouped cross-validation of the threshold for sources with few groups.
+"""Grouped cross-validation of the threshold: what it does to patients that it was not chosen on.
 
-The network stays as it is: what is chosen anew in each fold is the threshold. It says what a
-hospital with so few patients can expect that chooses a threshold of its own on them.
+The network stays as it is; what is chosen anew in each fold is the threshold. The bundle's own is
+chosen with it, and for sources with few groups it says what a hospital with so few patients can
+expect of a threshold of its own.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
-from sklearn.model_selection import StratifiedGroupKFold
+import numpy.typing as npt
+from sklearn.model_selection import GroupKFold, StratifiedGroupKFold
 
 from model.evaluation import ScoredSlices
 from model.metrics import make_sensitivity, make_specificity, resample_groups, with_intervals
-from model.thresholds import choose_threshold
+from model.thresholds import (
+    TARGET_SENSITIVITY,
+    Floats,
+    Labels,
+    ThresholdChoice,
+    choose_threshold,
+)
 
 FOLDS: Final = 5
 
+REPEATS: Final = 10
+
 ENOUGH_GROUPS: Final = 100
 """A source with fewer groups is cross-validated as well: one test part of it says little."""
+
+
+@dataclass(frozen=True)
+class SafeThreshold:
+    """A threshold that reaches the target on groups that it was not chosen on.
+
+    Attributes:
+        choice: the threshold and what it does on the part that it was chosen on.
+        aim: sensitivity that it was chosen for there, at least the target.
+        cross_validated_sensitivity: of the same aim, on groups that had no part in the choice.
+    """
+
+    choice: ThresholdChoice
+    aim: float
+    cross_validated_sensitivity: float
+
+
+def choose_safe_threshold(
+    probabilities: Floats,
+    labels: Labels,
+    groups: npt.NDArray[np.str_],
+    seed: int,
+    target: float = TARGET_SENSITIVITY,
+) -> SafeThreshold:
+    """Choose the highest threshold whose kind reaches the target on other groups.
+
+    A threshold that just reaches the target where it was chosen misses more elsewhere. So one
+    slice after the other is taken from the misses that are allowed, until thresholds chosen with
+    that many on four fifths of the groups reach the target on the other fifth, on average over
+    `REPEATS` divisions.
+
+    Args:
+        probabilities: (n,) of the calibration part.
+        labels: (n,) 1 for tumour.
+        groups: (n,) group of each slice.
+        seed: of the folds.
+        target: sensitivity to reach, 0..1.
+
+    Returns:
+        The choice; without any allowed miss if the target is never reached.
+    """
+    positives = int(labels.sum())
+    allowed = int(np.floor((1.0 - target) * positives + 1e-9))
+    for misses in range(allowed, -1, -1):
+        aim = 1.0 - misses / positives
+        reached = _cross_validated_sensitivity(probabilities, labels, groups, seed, aim)
+        if reached >= target or misses == 0:
+            break
+    return SafeThreshold(choose_threshold(probabilities, labels, groups, aim), aim, reached)
+
+
+def _cross_validated_sensitivity(
+    probabilities: Floats,
+    labels: Labels,
+    groups: npt.NDArray[np.str_],
+    seed: int,
+    aim: float,
+) -> float:
+    tumors = labels == 1
+    scores, of_groups = probabilities[tumors], groups[tumors]
+    if len(set(of_groups.tolist())) < FOLDS:
+        return 0.0
+    flagged = []
+    for repeat in range(REPEATS):
+        folds = GroupKFold(FOLDS, shuffle=True, random_state=seed + repeat)
+        for chosen_on, measured_on in folds.split(scores, groups=of_groups):
+            choice = choose_threshold(
+                scores[chosen_on],
+                labels[tumors][chosen_on],
+                of_groups[chosen_on],
+                aim,
+            )
+            flagged.append(scores[measured_on] >= choice.threshold)
+    return float(np.concatenate(flagged).mean())
 
 
 def cross_validate_threshold(slices: ScoredSlices, seed: int) -> dict[str, Any] | None:

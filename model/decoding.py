@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from model.decoding_dicom import decode_dicom
+from model.decoding_nifti import decode_nifti
 from model.decoding_raster import decode_raster
 from model.errors import ImageError
 from model.images import DecodedImage
@@ -28,7 +29,8 @@ def decode_object(data: bytes, limits: DecodingLimits) -> Iterator[DecodedImage 
 
     The format is told by the magic bytes. Pixels come out as a viewer shows them: inverted where
     black is stored as the highest value, the file's window applied, turned as EXIF asks.
-    Animations give their first frame and say so; pages and DICOM frames give one item each.
+    Animations give their first frame and say so; pages, DICOM frames and the slices of a NIfTI
+    volume give one item each.
 
     Args:
         data: the whole object.
@@ -44,7 +46,7 @@ def decode_object(data: bytes, limits: DecodingLimits) -> Iterator[DecodedImage 
     """
     check_bytes(data, limits)
     image_format = identify_format(data)
-    decode = decode_dicom if image_format == "dicom" else decode_raster
+    decode = {"dicom": decode_dicom, "nifti": decode_nifti}.get(image_format, decode_raster)
     frames = decode(data, image_format, limits)
     while True:
         try:

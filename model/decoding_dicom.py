@@ -12,10 +12,10 @@ import zlib
 from collections.abc import Iterator
 from typing import Any, Final, TypeAlias
 
+import numpy as np
 import numpy.typing as npt
 import pydicom
 from pydicom import Dataset
-from pydicom.encaps import generate_frames
 from pydicom.filereader import read_dataset
 from pydicom.pixels.decoders.base import Decoder, get_decoder
 from pydicom.pixels.processing import apply_color_lut
@@ -29,20 +29,14 @@ from pydicom.uid import (
 
 from model.decoding_guard import image_errors_only
 from model.dicom_acquisition import read_acquisition
-from model.dicom_attributes import FrameAttributes, read_count, read_uid, read_words
+from model.dicom_attributes import FrameAttributes, read_uid, read_words
 from model.dicom_levels import show_stored_values
+from model.dicom_pixel_module import PIXEL_KEYWORDS, check_pixel_module, count_low_bits
 from model.dicom_recognition import refuse_non_diagnostic
 from model.errors import ImageError, TooLargeError, UnreadableError, UnsupportedError
 from model.gray_levels import gray_of_colour
-from model.image_headers import read_codestream_size
 from model.images import DecodedImage
-from model.preflight import DICOM_PREAMBLE_BYTES, DecodingLimits, check_frames, check_pixels
-
-PIXEL_KEYWORDS: Final = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
-
-CODESTREAM_END: Final = b"\xff\xd9"
-MOST_PADDING: Final = 16
-"""Bytes at the end of a compressed frame among which its end marker must be."""
+from model.preflight import DICOM_PREAMBLE_BYTES, DecodingLimits
 
 META_GROUP: Final = 0x0002
 
@@ -73,7 +67,7 @@ def decode_dicom(
     try:
         refuse_non_diagnostic(dataset)
         decoder = _choose_decoder(dataset)
-        count = _check_pixel_module(dataset, decoder, limits)
+        count = check_pixel_module(dataset, decoder, limits)
     except ImageError as error:
         error.study_uid = study_uid
         raise
@@ -147,62 +141,11 @@ def _guess_transfer_syntax(dataset: Dataset) -> UID:
     return ExplicitVRLittleEndian if is_little else ExplicitVRBigEndian
 
 
-def _check_pixel_module(dataset: Dataset, decoder: Decoder, limits: DecodingLimits) -> int:
-    """Compare declared sizes with the limits and with the bytes present.
-
-    Returns:
-        The declared number of frames, at least 1.
-    """
-    height, width = read_count(dataset, "Rows"), read_count(dataset, "Columns")
-    if height is None or width is None:
-        message = "rows or columns are missing"
-        raise UnreadableError(message)
-    check_pixels(width, height, limits)
-    count = max(1, read_count(dataset, "NumberOfFrames") or 1)
-    check_frames(count, limits)
-    if decoder.is_encapsulated:
-        with image_errors_only("reading the compressed frames"):
-            _check_codestreams(dataset, count, limits)
-    else:
-        _check_native_length(dataset, width * height * count)
-    return count
-
-
-def _check_native_length(dataset: Dataset, pixels: int) -> None:
-    samples = read_count(dataset, "SamplesPerPixel") or 1
-    bits = read_count(dataset, "BitsAllocated") or 0
-    subsampled = "YBR_FULL_422" in read_words(dataset, "PhotometricInterpretation")
-    expected = (pixels * (2 if subsampled else samples) * bits + 7) // 8
-    keyword = next(keyword for keyword in PIXEL_KEYWORDS if keyword in dataset)
-    with image_errors_only("reading the pixel data"):
-        present = len(dataset[keyword].value or b"")
-    if present < expected:
-        message = f"truncated: {present} of {expected} bytes of pixel data"
-        raise UnreadableError(message)
-
-
-def _check_codestreams(dataset: Dataset, count: int, limits: DecodingLimits) -> None:
-    """Judge the size that each compressed frame declares by itself; codecs believe only that."""
-    frames = 0
-    for frame in generate_frames(dataset.PixelData, number_of_frames=count):
-        frames += 1
-        check_frames(frames, limits)
-        declared = read_codestream_size(frame)
-        if declared is None:
-            continue
-        check_pixels(declared.width, declared.height, limits)
-        # Codecs fill up what is missing with gray. JPEG and JPEG 2000 end with the same marker.
-        if CODESTREAM_END not in frame[-MOST_PADDING:]:
-            message = f"truncated: compressed frame {frames} breaks off"
-            raise UnreadableError(message)
-    if frames == 0:
-        message = "a DICOM image object without a compressed frame"
-        raise UnreadableError(message)
-
-
 def _decode_each(dataset: Dataset, decoder: Decoder, count: int) -> Iterator[Decoded | ImageError]:
     """Decode frame after frame; one that fails does not take the others with it."""
-    frames = decoder.iter_array(dataset)
+    low_bits = count_low_bits(dataset, decoder)
+    options: dict[str, Any] = {"bits_stored": int(dataset.HighBit) + 1} if low_bits else {}
+    frames = decoder.iter_array(dataset, **options)
     frame = 0
     while True:
         try:
@@ -213,11 +156,12 @@ def _decode_each(dataset: Dataset, decoder: Decoder, count: int) -> Iterator[Dec
             frame += 1
             if frame >= count:
                 return
-            frames = decoder.iter_array(dataset, indices=range(frame, count))
+            frames = decoder.iter_array(dataset, indices=range(frame, count), **options)
             continue
         if decoded is None:
             break
-        yield decoded[0], str(decoded[1]["photometric_interpretation"])
+        stored = np.right_shift(decoded[0], low_bits) if low_bits else decoded[0]
+        yield stored, str(decoded[1]["photometric_interpretation"])
         frame += 1
     for _ in range(frame, count):
         message = "the file declares more frames than it holds"

@@ -20,8 +20,9 @@ def image_errors_only(step: str) -> Iterator[None]:
         step: what was being done, a fixed phrase such as ``decoding``.
 
     Raises:
-        ImageError: `TooLargeError` for a lack of memory, `UnsupportedError` for what a library
-            says it has not implemented, else `UnreadableError`.
+        ImageError: `TooLargeError` for a lack of memory and for decompression bombs,
+            `UnsupportedError` for what a library says it has not implemented, else
+            `UnreadableError`.
     """
     try:
         yield
@@ -36,7 +37,16 @@ def image_errors_only(step: str) -> Iterator[None]:
     except NotImplementedError:
         message = f"{step}: this variant is not read"
         raise UnsupportedError(message) from None
+    except ValueError as error:
+        # What Pillow says of texts and colour profiles that inflate beyond its limit.
+        if "Decompressed data too large" not in str(error):
+            raise _failed(step, error) from None
+        message = f"{step}: a text or colour profile inflates beyond all measure"
+        raise TooLargeError(message) from None
     # BaseException: a panic in a plugin written in Rust is not an Exception.
     except BaseException as error:  # noqa: BLE001
-        message = f"{step} failed with {type(error).__name__}"
-        raise UnreadableError(message) from None
+        raise _failed(step, error) from None
+
+
+def _failed(step: str, error: BaseException) -> UnreadableError:
+    return UnreadableError(f"{step} failed with {type(error).__name__}")

@@ -13,7 +13,7 @@ from PIL import Image, ImageOps
 
 from model.completeness import check_complete
 from model.decoding_guard import image_errors_only
-from model.errors import ImageError
+from model.errors import ImageError, UnsupportedError
 from model.gray_levels import measure_colourfulness, robust_levels
 from model.images import DecodedImage
 from model.preflight import DecodingLimits, check_declared_size, check_frames, check_pixels
@@ -34,6 +34,15 @@ LEAST_SHORTER_SIDE: Final = 512
 EXIF_ORIENTATION: Final = 274
 TIFF_PHOTOMETRIC: Final = 262
 TIFF_WHITE_IS_ZERO: Final = 0
+
+TIFF_BITS_PER_SAMPLE: Final = 258
+PNG_DEPTH_BYTE: Final = 24
+
+BITS_OF_COLOUR: Final = 8
+"""Pillow keeps so many of a sample beside colour or alpha, and drops the lower ones."""
+
+LEAST_BRIGHT: Final = 0.25
+"""Brightest level, at least, of a picture whose lower bits were dropped: 64 levels are left."""
 
 _DEEP_MODES: Final = frozenset({"I", "F", "I;16", "I;16B", "I;16L", "I;16N"})
 
@@ -65,17 +74,19 @@ def decode_raster(
     check_frames(pages, limits)
     detail = f"first of {count} frames" if count > pages else None
     if pages == 1:
-        yield _decode_page(image, 0, image_format, limits, detail)
+        yield _decode_page(data, image, 0, image_format, limits, detail)
         return
     for page in range(pages):
         try:
-            yield _decode_page(image, page, image_format, limits, f"page {page + 1} of {pages}")
+            detail = f"page {page + 1} of {pages}"
+            yield _decode_page(data, image, page, image_format, limits, detail)
         except ImageError as error:
             error.frame = page
             yield error
 
 
-def _decode_page(
+def _decode_page(  # noqa: PLR0913 - the file as bytes, as opened, and what is known of it
+    data: bytes,
     image: Image.Image,
     page: int,
     image_format: str,
@@ -92,6 +103,8 @@ def _decode_page(
         if upright.size == image.size[::-1]:
             width, height = height, width
         pixels, colourfulness = _gray_pixels(upright)
+        if image.mode not in _DEEP_MODES and _bits_per_sample(image, data) > BITS_OF_COLOUR:
+            _refuse_lost_bits(pixels)
     return DecodedImage(
         pixels=pixels,
         original_width=width,
@@ -134,6 +147,23 @@ def _gray_pixels(image: Image.Image) -> tuple[npt.NDArray[np.float32], float]:
     half = (max(1, image.width // 2), max(1, image.height // 2))
     sample = image.convert("RGB").resize(half, Image.Resampling.NEAREST)
     return gray, measure_colourfulness(np.asarray(sample))
+
+
+def _bits_per_sample(image: Image.Image, data: bytes) -> int:
+    if image.format == "PNG":
+        return data[PNG_DEPTH_BYTE]
+    return int(max(getattr(image, "tag_v2", {}).get(TIFF_BITS_PER_SAMPLE, (BITS_OF_COLOUR,))))
+
+
+def _refuse_lost_bits(pixels: npt.NDArray[np.float32]) -> None:
+    """Refuse a picture of which little is left: 12 bits of 16 become 4.
+
+    Raises:
+        UnsupportedError: if it is too dark for its 8 bits to show it.
+    """
+    if np.percentile(pixels, 99.9) < LEAST_BRIGHT:
+        message = "more than 8 bits beside colour or alpha are read only if they fill their range"
+        raise UnsupportedError(message)
 
 
 def _deep_gray(image: Image.Image) -> npt.NDArray[np.float32]:

@@ -9,6 +9,7 @@ import numpy as np
 
 from model.dicom_attributes import FrameAttributes, read_number, read_text, read_words
 from model.images import Acquisition
+from model.scanner_names import name_maker, name_scanner
 
 OBLIQUE_BELOW: Final = 0.8
 """Largest component of the slice's normal below which it is oblique: more than 37 degrees off."""
@@ -23,11 +24,11 @@ NO_CONTRAST_WORDS: Final = frozenset({"", "NO", "NONE", "N", "NO CONTRAST", "WIT
 
 
 def read_acquisition(frame: FrameAttributes) -> Acquisition:
-    """Collect the scanner fields of one frame; no free text but maker and model of the scanner."""
+    """Collect the scanner fields of one frame: numbers and words of lists, no free text."""
     spacing = frame.numbers("PixelSpacing")
     return Acquisition(
-        manufacturer=read_text(frame.dataset, "Manufacturer"),
-        scanner_model=read_text(frame.dataset, "ManufacturerModelName"),
+        manufacturer=name_maker(read_text(frame.dataset, "Manufacturer")),
+        scanner_model=name_scanner(read_text(frame.dataset, "ManufacturerModelName")),
         field_strength_tesla=_read_field_strength(frame),
         pixel_spacing_mm=spacing[0] if spacing and spacing[0] > 0 else None,
         plane=name_plane(frame.numbers("ImageOrientationPatient")),

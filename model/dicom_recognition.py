@@ -1,15 +1,18 @@
 """Telling, from a DICOM header, what is surely not a diagnostic brain-MR image.
 
 Only what is positively recognised is refused: a document, another modality, a screen capture, a
-localizer, a part of the body that cannot be the head. Refused objects stay flagged, but do not
-count when their study is judged; so every doubt must end in scoring the image. In particular
-``DERIVED`` and ``SECONDARY`` in ImageType are no reason: converters and anonymisers write them
-into ordinary slices. Free text (series description, protocol) is matched, never passed on.
+localizer, a map that was computed from slices, a phantom, a part of the body that cannot be the
+head. Refused objects stay flagged, but do not count when their study is judged; so every doubt
+must end in scoring the image. In particular ``DERIVED`` and ``SECONDARY`` in ImageType are no
+reason by themselves: converters and anonymisers write them into ordinary slices, and reformatted
+slices (MPR) show what the original ones show. Free text (series description, protocol, names) is
+matched, never passed on.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import Final
 
 from pydicom import Dataset
@@ -36,6 +39,7 @@ NON_IMAGE_CLASSES: Final = (
     ("1.2.840.10008.5.1.4.1.1.481.", "a radiotherapy object"),
     ("1.2.840.10008.5.1.4.1.1.66", "raw data, a registration or a segmentation"),
     ("1.2.840.10008.5.1.4.1.1.4.2", "MR spectroscopy"),
+    ("1.2.840.10008.5.1.4.39.", "a colour palette"),
     ("1.2.840.10008.1.3.10", "a media directory"),
 )
 
@@ -64,6 +68,30 @@ OT (other) is left out: converters write it into MR."""
 LOCALIZER_TYPES: Final = frozenset({"LOCALIZER", "SCOUT"})
 CAPTURE_TYPES: Final = frozenset({"SCREEN SAVE", "SCREENSAVE", "SCREEN_SAVE", "POSDISP", "REPORT"})
 
+DERIVED_TYPES: Final = frozenset(
+    {
+        # Defined terms of value 3 (PS3.3 C.8.3.1.1.1) that are no picture of tissue.
+        "DENSITY MAP",
+        "DIFFUSION MAP",
+        "PHASE MAP",
+        "T1 MAP",
+        "T2 MAP",
+        "VELOCITY MAP",
+        "PHASE SUBTRACT",
+        "PROJECTION IMAGE",
+        # Of value 4 in enhanced objects (PS3.3 C.8.16.2), and the makers' own.
+        "ADC",
+        "CBF",
+        "CBV",
+        "COLFA",
+        "FA",
+        "MIP",
+        "MTT",
+        "TTP",
+    },
+)
+"""What a derived object shows that is computed from slices; read only beside ``DERIVED``."""
+
 LOCALIZER_TEXT: Final = re.compile(
     r"(?<![a-z])"
     r"(locali[sz]ers?|(aa)?h?(ead)?[ _-]?scout|survey|smartbrain|3[ _-]?pl(ane)?[ _-]?loc)"
@@ -71,6 +99,17 @@ LOCALIZER_TEXT: Final = re.compile(
     re.IGNORECASE,
 )
 """What the makers' own localizer protocols are called; read where ImageType leaves it open."""
+
+PHANTOM_TEXT: Final = re.compile(r"(?<![a-z])phantoms?(?![a-z])", re.IGNORECASE)
+
+PHANTOM_KEYWORDS: Final = (
+    "PatientName",
+    "PatientID",
+    "StudyDescription",
+    "SeriesDescription",
+    "ProtocolName",
+    "BodyPartExamined",
+)
 
 _OTHER_BODY_PARTS: Final = (
     "ABDOMEN ABDOMENPELVIS ANKLE ARM BLADDER BREAST CALF CHEST CLAVICLE COLON ELBOW EXTREMITY FEMUR"
@@ -118,12 +157,16 @@ def recognise_other_object(dataset: Dataset) -> str | None:
 
 
 def recognise_other_image(dataset: Dataset) -> str | None:
-    """Name a localizer, a screen capture or a foreign body part; None for anything else."""
+    """Name a localizer, capture, computed map, phantom or foreign body part; None for the rest."""
     image_type = set(read_words(dataset, "ImageType"))
     if image_type & LOCALIZER_TYPES or _named_as_localizer(dataset):
         return "a localizer"
     if image_type & CAPTURE_TYPES:
         return "a screen capture"
+    if "DERIVED" in image_type and image_type & DERIVED_TYPES:
+        return "a derived map or projection"
+    if "YES" in read_words(dataset, "QualityControlImage") or _named_as_phantom(dataset):
+        return "a phantom"
     body_part = "".join(read_words(dataset, "BodyPartExamined")[:1])
     if re.sub(r"[^A-Z]", "", body_part) in OTHER_BODY_PARTS:
         return "another part of the body"
@@ -136,5 +179,13 @@ def _class_in_meta(dataset: Dataset) -> str | None:
 
 
 def _named_as_localizer(dataset: Dataset) -> bool:
-    texts = (read_text(dataset, name) for name in ("SeriesDescription", "ProtocolName"))
-    return any(text and LOCALIZER_TEXT.search(text) for text in texts)
+    return _matches(dataset, ("SeriesDescription", "ProtocolName"), LOCALIZER_TEXT)
+
+
+def _named_as_phantom(dataset: Dataset) -> bool:
+    return _matches(dataset, PHANTOM_KEYWORDS, PHANTOM_TEXT)
+
+
+def _matches(dataset: Dataset, keywords: Iterable[str], pattern: re.Pattern[str]) -> bool:
+    texts = (read_text(dataset, keyword) for keyword in keywords)
+    return any(text and pattern.search(text) for text in texts)

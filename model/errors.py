@@ -19,9 +19,11 @@
     │   ├── AuditError            7
     │   ├── NightTakenError       8
     │   ├── NightShrankError      9
-    │   └── TrainingDataError     10
-    └── TransientError        trying again may help: retried with back-off, then exit code 75
-        └── StorageUnavailableError
+    │   ├── TrainingDataError     10
+    │   └── PromotionError        11
+    ├── TransientError        trying again may help: retried with back-off, then exit code 75
+    │   └── StorageUnavailableError
+    └── UnforeseenError       a defect: told without the text that a library gave it
 
 A message says what was found, what was expected, and what to do. Constructors take exactly what
 they hand to ``super().__init__``, so that every error survives pickling between Spark processes.
@@ -161,6 +163,12 @@ class TrainingDataError(TerminalError):
     exit_code = 10
 
 
+class PromotionError(TerminalError):
+    """Another version of a model is not put in force: it is worse, or someone came first."""
+
+    exit_code = 11
+
+
 class TransientError(TriageError):
     """A fault that may pass by itself."""
 
@@ -169,3 +177,7 @@ class TransientError(TriageError):
 
 class StorageUnavailableError(TransientError):
     """The object storage did not answer, or answered that it is too busy."""
+
+
+class UnforeseenError(TriageError):
+    """An exception that nobody foresaw; the message says its class and place, see `unforeseen`."""

@@ -13,6 +13,7 @@ from model.evaluated_part import EvaluatedPart
 from model.evaluation import ScoredSlices
 from model.measurement import OnPrepared, PreparedPart, measure_scores, prepare_images, score_part
 from model.metrics import Floats
+from model.scope_check import check_scope_gate
 from model.shortcuts import measure_border, measure_size, measure_source, score_shortcut
 from model.training_data import SPLIT_SEED
 
@@ -54,6 +55,7 @@ def evaluate_bundle(
         "threshold": bundle.card.threshold,
         **metrics,
         "cross_validation": cross_validate_sources(scored.slices, SPLIT_SEED),
+        "scope_gate": check_scope_gate(bundle, prepared, scored).model_dump(),
         "shortcuts": _score_shortcuts(scored.slices, borders, sizes),
         "data": {
             "part": part.name,

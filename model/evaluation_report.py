@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from html import escape
 from typing import Any, Final
 
@@ -55,6 +55,7 @@ def render_evaluation(evaluation: Evaluation) -> str:
         ),
         _cross_validation_table(content["cross_validation"]),
         render_section("Where the map points", _localisation_table(content["localisation"])),
+        render_section("Scope gate", _scope_table(content["scope_gate"])),
         render_section("Shortcut baselines", _shortcut_table(content)),
     )
     return render_page(title, sections)
@@ -141,15 +142,37 @@ def _localisation_table(localisation: Mapping[str, Any]) -> str:
     return render_table(f"{localisation['n']} outlined slices", ("", "mean"), body)
 
 
+def _scope_table(check: Mapping[str, Mapping[str, Mapping[str, int]]]) -> str:
+    sides = {"not_brain_mr": "not brain MR", "brain_mr": "brain MR"}
+    body = [
+        (
+            escape(f"{text}: {name.replace('_', ' ')}"),
+            str(row["n"]),
+            str(row["out_of_scope"]),
+            f"{row['out_of_scope'] / row['n']:.1%}",
+        )
+        for side, text in sides.items()
+        for name, row in check[side].items()
+    ]
+    words = (
+        "<p>Pictures that are not brain MR should be out of scope, and are flagged as such; brain "
+        "MR should not. The former come with the package, drawn or from example data, and the "
+        "gate was fitted on others.</p>"
+    )
+    return words + render_table(
+        "Called out of scope", ("", "pictures", "out of scope", "share"), body
+    )
+
+
 def _shortcut_table(content: Mapping[str, Any]) -> str:
     body = [("the bundle", _figure(content["overall"]["auc"]), "")]
     for key, text in SHORTCUTS.items():
         row = content["shortcuts"][key] or {"auc": None, "accuracy": None}
         body.append((text, _figure(row["auc"]), _figure(row["accuracy"])))
     words = (
-        "<p>Forests of random trees that never see the brain, cross-validated by group on these same "
-        "images. Where one of them comes near the bundle, the collection gives its labels away, "
-        "and a good figure of the bundle proves little.</p>"
+        "<p>Forests of random trees that never see the brain, cross-validated by group on these "
+        "same images. Where one of them comes near the bundle, the collection gives its labels "
+        "away, and a good figure of the bundle proves little.</p>"
     )
     return words + render_table(
         "Without looking at the brain", ("", "AUC", "accuracy at 0.5"), body

@@ -13,20 +13,15 @@ from typing import Final
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageDraw
+from PIL import Image
 from scipy import ndimage
-from scipy.spatial import ConvexHull, QhullError
 
+from model.binary_masks import close_mask, convex_hull, largest_piece, open_mask
 from model.images import GrayPixels
+from model.picture_rims import is_negative, trim_flat_borders, trim_frame
 
 WORKING_SIZE: Final = 128
 """Longest side, in pixels, at which the outline is drawn: 2 mm on a 256 mm field of view."""
-
-FLAT_LINE_RANGE: Final = 0.06
-"""A row or column whose values span less than this share of the picture's range is a border."""
-
-SMALLEST_REST: Final = 8
-"""If trimming leaves fewer pixels than this on a side, it was no border that was trimmed."""
 
 LIFT: Final = 0.12
 """Share of the way from the background to the brightest tissue above which a pixel is head.
@@ -38,8 +33,27 @@ SMALLEST_HEAD: Final = 0.04
 CLOSING_STEPS: Final = 3
 """Gaps up to twice as many pixels wide are closed before pieces are told apart."""
 
-BRIGHT_RING: Final = 0.7
-"""A rim at this share of the picture's range, or above, belongs to an inverted picture."""
+CORNER: Final = 10
+"""A corner is one part in so many of the shorter side."""
+
+BUSY_SPREAD: Final = 0.02
+"""Spread of the levels, of the picture's range, above which a corner is not plain background."""
+
+BUSY_BLUR: Final = 2.0
+"""Pixels of the working picture by which noise and text are evened out."""
+
+LEAST_GRAIN: Final = 0.04
+"""Mean difference of neighbouring pixels from which a background counts as strong noise; weaker
+noise lies below `LIFT`."""
+
+NOISE_EVENNESS: Final = 0.6
+"""Least grain in the corners over their middle one: noise is even, text and pictures are not."""
+
+HEAD_GRAIN: Final = 0.55
+"""A head in front of noise has at most this share of its grain."""
+
+BUSY_CORNERS: Final = 3
+"""A neck or an ear may reach into two corners."""
 
 
 @dataclass(frozen=True)
@@ -81,10 +95,16 @@ def find_head(pixels: GrayPixels) -> HeadRegion:
     if span < 1e-3:  # noqa: PLR2004 - one part in a thousand: a blank picture
         return _whole(small, scale, width, height)
     levels = np.clip((small - low) / span, 0.0, 1.0)
-    top, bottom, left, right = _trim_flat_borders(levels)
+    top, bottom, left, right = trim_flat_borders(levels)
+    inverted = is_negative(levels[top:bottom, left:right])
+    if not inverted:  # the background of a negative is even and bright too
+        top, bottom, left, right = trim_frame(levels, (top, bottom, left, right))
     inner = levels[top:bottom, left:right]
-    inverted = _is_inverted(inner)
-    hull = _hull_of_largest_piece(1.0 - inner if inverted else inner)
+    hull = None
+    if _count_busy_corners(inner) >= BUSY_CORNERS:
+        hull = _hull_within_noise(_measure_grain(pixels, small.shape)[top:bottom, left:right])
+    if hull is None:
+        hull = _hull_of_largest_piece(1.0 - inner if inverted else inner)
     if hull is None:
         return _whole(small, scale, width, height, inverted=inverted)
     mask = np.zeros(small.shape, dtype=bool)
@@ -110,6 +130,13 @@ def _shrink(pixels: GrayPixels, scale: float) -> GrayPixels:
     return np.asarray(image.resize(size, Image.Resampling.BOX), dtype=np.float32)
 
 
+def _measure_grain(pixels: GrayPixels, shape: tuple[int, int]) -> npt.NDArray[np.float32]:
+    """Return the mean difference of each pixel from its neighbours, shrunken to `shape`."""
+    rough = np.abs(pixels - ndimage.uniform_filter(pixels, 3))
+    image = Image.fromarray(rough).resize((shape[1], shape[0]), Image.Resampling.BOX)
+    return np.asarray(ndimage.gaussian_filter(np.asarray(image), BUSY_BLUR), dtype=np.float32)
+
+
 def _whole(
     small: GrayPixels,
     scale: float,
@@ -130,95 +157,45 @@ def _whole(
     )
 
 
-def _trim_flat_borders(levels: npt.NDArray[np.float32]) -> tuple[int, int, int, int]:
-    """Return top, bottom, left, right of what is left without flat rows and columns."""
-    top, left = 0, 0
-    bottom, right = levels.shape
-    limit_rows, limit_columns = bottom // 4, right // 4
-    # A painted frame may lie inside a flat margin, so that rows and columns take turns.
-    changed = True
-    while changed and bottom - top > limit_rows and right - left > limit_columns:
-        inner = levels[top:bottom, left:right]
-        rows, columns = _not_flat(inner, axis=1), _not_flat(inner, axis=0)
-        if rows.size == 0 or columns.size == 0:
-            return 0, levels.shape[0], 0, levels.shape[1]
-        changed = (rows[-1] - rows[0], columns[-1] - columns[0]) != (
-            bottom - top - 1,
-            right - left - 1,
-        )
-        top, bottom = top + int(rows[0]), top + int(rows[-1]) + 1
-        left, right = left + int(columns[0]), left + int(columns[-1]) + 1
-    if min(bottom - top, right - left) < SMALLEST_REST:
-        return 0, levels.shape[0], 0, levels.shape[1]
-    return top, bottom, left, right
-
-
-def _not_flat(levels: npt.NDArray[np.float32], axis: int) -> npt.NDArray[np.intp]:
-    """Return the numbers of the rows (axis 1) or columns (axis 0) that are not flat."""
-    return np.flatnonzero(levels.max(axis=axis) - levels.min(axis=axis) >= FLAT_LINE_RANGE)
-
-
-def _is_inverted(levels: npt.NDArray[np.float32]) -> bool:
-    """Tell a negative: its rim is bright and even, its middle darker."""
-    thickness = max(1, min(levels.shape) // 24)
-    inside = np.zeros(levels.shape, dtype=bool)
-    inside[thickness:-thickness, thickness:-thickness] = True
-    if not inside.any():
-        return False
-    rim = levels[~inside]
-    return bool(np.median(rim) > BRIGHT_RING and np.median(rim) > np.median(levels[inside]) + 0.1)
-
-
 def _hull_of_largest_piece(levels: npt.NDArray[np.float32]) -> npt.NDArray[np.bool_] | None:
-    smooth = ndimage.gaussian_filter(levels, 1.0)
+    busy = _count_busy_corners(levels) >= BUSY_CORNERS
+    smooth = ndimage.gaussian_filter(
+        ndimage.grey_opening(levels, size=3) if busy else levels,
+        BUSY_BLUR if busy else 1.0,
+    )
     background, bright = np.percentile(smooth[::2, ::2], (2.0, 99.0))
     lifted = smooth > background + LIFT * (bright - background)
-    joined = _close(_open(lifted), CLOSING_STEPS)
-    pieces, count = ndimage.label(joined)
-    if count == 0:
+    if busy:  # text and rulers are thin: gone, or apart from the head if nothing joins them to it
+        piece = largest_piece(open_mask(open_mask(lifted)), SMALLEST_HEAD)
+    else:
+        piece = largest_piece(close_mask(open_mask(lifted), CLOSING_STEPS), SMALLEST_HEAD)
+    return None if piece is None else convex_hull(piece)
+
+
+def _hull_within_noise(grain: npt.NDArray[np.float32]) -> npt.NDArray[np.bool_] | None:
+    """Tell a head from even noise by its lower grain, whatever its level; None without noise.
+
+    Args:
+        grain: (height, width) mean difference of neighbouring pixels.
+    """
+    corners = np.concatenate([corner.ravel() for corner in _corners(grain)])
+    noise = float(np.median(corners))
+    if noise < LEAST_GRAIN or float(np.percentile(corners, 10)) < NOISE_EVENNESS * noise:
         return None
-    sizes = np.bincount(pieces.ravel())[1:]
-    largest = pieces == 1 + int(np.argmax(sizes))
-    if sizes.max() < SMALLEST_HEAD * levels.size:
-        return None
-    return _convex_hull(largest)
+    quiet = close_mask(open_mask(grain < HEAD_GRAIN * noise), CLOSING_STEPS)
+    piece = largest_piece(quiet, SMALLEST_HEAD)
+    return None if piece is None else convex_hull(piece)
 
 
-def _convex_hull(piece: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
-    rows = np.flatnonzero(piece.any(axis=1))
-    firsts = piece[rows].argmax(axis=1)
-    lasts = piece.shape[1] - 1 - piece[rows, ::-1].argmax(axis=1)
-    points = np.stack([np.concatenate([firsts, lasts]), np.concatenate([rows, rows])], axis=1)
-    try:
-        corners = points[ConvexHull(points).vertices]
-    except QhullError:  # fewer than three points, or all on one line
-        return piece
-    image = Image.new("1", (piece.shape[1], piece.shape[0]))
-    ImageDraw.Draw(image).polygon([(int(x), int(y)) for x, y in corners], fill=1, outline=1)
-    return np.asarray(image, dtype=bool) | piece
+def _count_busy_corners(levels: npt.NDArray[np.float32]) -> int:
+    return sum(float(corner.std()) > BUSY_SPREAD for corner in _corners(levels))
 
 
-def _open(mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
-    """Erode and dilate by one pixel to the four sides; what lies beyond the picture is empty."""
-    return dilate(~dilate(np.pad(~mask, 1, constant_values=True))[1:-1, 1:-1])
-
-
-def _close(mask: npt.NDArray[np.bool_], steps: int) -> npt.NDArray[np.bool_]:
-    """Dilate and erode by some pixels; a mask at the picture's edge does not shrink from it."""
-    wide = np.pad(mask, steps + 1)
-    for _ in range(steps):
-        wide = dilate(wide)
-    wide = ~wide
-    for _ in range(steps):
-        wide = dilate(wide)
-    return ~wide[steps + 1 : -steps - 1, steps + 1 : -steps - 1]
-
-
-def dilate(mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
-    """Widen a mask by one pixel to the four sides; ten times as fast here as scipy's."""
-    out = mask.copy()
-    out[1:] |= mask[:-1]
-    out[:-1] |= mask[1:]
-    out[:, 1:] |= mask[:, :-1]
-    out[:, :-1] |= mask[:, 1:]
-    return out
+def _corners(levels: npt.NDArray[np.float32]) -> list[npt.NDArray[np.float32]]:
+    """Return the four corners of a picture, where there is no head."""
+    side = max(2, min(levels.shape) // CORNER)
+    return [
+        levels[rows, columns]
+        for rows in (slice(None, side), slice(-side, None))
+        for columns in (slice(None, side), slice(-side, None))
+    ]

@@ -17,6 +17,8 @@ JPEG_FRAMES: Final = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC} | {0xF7}
 END_OF_IMAGE: Final = 0xD9
 START_OF_SCAN: Final = 0xDA
 
+JPEG_START: Final = b"\xff\xd8"
+
 _J2K_CODESTREAM: Final = b"\xff\x4f\xff\x51"
 
 _TIFF_TYPES: Final = {1: "B", 3: "H", 4: "I"}
@@ -79,7 +81,7 @@ def read_codestream_size(data: bytes) -> DeclaredSize | None:
         The declared size, or None for another kind of data (RLE) or a header that breaks off.
     """
     try:
-        if data.startswith(b"\xff\xd8"):
+        if data.startswith(JPEG_START):
             return _find_jpeg_frame(data)[1]
         start = data.find(_J2K_CODESTREAM, 0, 4096)
         if start < 0:

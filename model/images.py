@@ -17,8 +17,8 @@ class Acquisition:
     """How a slice was made, as far as a DICOM file says; None where it does not.
 
     Attributes:
-        manufacturer: as written in the file.
-        scanner_model: as written in the file.
+        manufacturer: as `scanner_names.name_maker` lists it.
+        scanner_model: in words of `scanner_names.name_scanner`.
         field_strength_tesla: magnetic field strength.
         pixel_spacing_mm: distance between two pixel rows.
         plane: axial, coronal, sagittal or oblique.

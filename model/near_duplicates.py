@@ -67,6 +67,21 @@ def find_clusters(thumbnails: npt.NDArray[np.float32]) -> npt.NDArray[np.int64]:
     return np.asarray(numbers, dtype=np.int64)
 
 
+def measure_likeness(thumbnails: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """Correlate each of a few pictures with each, turned or mirrored as they are most alike.
+
+    Args:
+        thumbnails: (n, 32, 32).
+
+    Returns:
+        (n, n), -1 to 1; 0 for a flat picture.
+    """
+    with np.errstate(invalid="ignore"):
+        upright = np.nan_to_num(_standardised(thumbnails))
+        views = [np.nan_to_num(_standardised(view)) for view in _orientations(thumbnails)]
+    return np.asarray(np.max([upright @ view.T for view in views], axis=0), dtype=np.float32)
+
+
 def _linked_pairs(thumbnails: npt.NDArray[np.float32]) -> Iterator[npt.NDArray[np.int64]]:
     deviations = thumbnails.std(axis=(1, 2))
     flat = np.flatnonzero(deviations < FLAT)
@@ -95,7 +110,7 @@ def _orientations(thumbnails: npt.NDArray[np.float32]) -> Iterator[npt.NDArray[n
 
 def _standardised(thumbnails: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     """Return (n, 1024) of mean 0 and length 1, whose products are correlations."""
-    rows = thumbnails.reshape(len(thumbnails), -1)
+    rows = thumbnails.reshape(len(thumbnails), THUMBNAIL_SIDE**2)  # there may be none
     centred = rows - rows.mean(axis=1, keepdims=True)
     lengths = np.linalg.norm(centred, axis=1, keepdims=True)
     return np.asarray(centred / lengths, dtype=np.float32)

@@ -17,6 +17,7 @@ from typing import Final, Literal
 
 from model.errors import EmptyObjectError, TooLargeError, UnreadableError, UnsupportedError
 from model.image_headers import DeclaredSize, read_declared_size
+from model.nifti_header import is_nifti
 
 DICOM_PREAMBLE_BYTES: Final = 128
 
@@ -44,8 +45,7 @@ UNREAD_MAGIC: Final = (
     (0, b"\x93NUMPY", "NumPy array"),
     (0, b"II+\x00", "BigTIFF"),
     (0, b"MM\x00+", "BigTIFF"),
-    (344, b"n+1\x00", "NIfTI"),
-    (344, b"ni1\x00", "NIfTI"),
+    (344, b"ni1\x00", "NIfTI in two files"),
     (0, b"<svg", "SVG"),
     (0, b"<?xml", "XML"),
     (0, b"<!DOCTYPE", "HTML"),
@@ -55,6 +55,11 @@ UNREAD_MAGIC: Final = (
 
 DENSEST_PNG: Final = 1100
 """Bytes of picture that one byte of a PNG can hold at most: deflate's ratio is below 1032."""
+
+
+DENSEST_JPEG: Final = 512
+"""Pixels that one byte of a JPEG can hold at most: a bit for each block of 8 x 8. Only the
+arithmetic coding that hardly anyone uses could be denser, on an empty picture."""
 
 
 @dataclass(frozen=True)
@@ -91,7 +96,8 @@ def identify_format(data: bytes) -> str:
     """Tell the format from the magic bytes; the object's name is never asked.
 
     Returns:
-        ``dicom``, ``jpeg``, ``png``, ``gif``, ``tiff``, ``bmp`` or ``webp``.
+        ``dicom``, ``nifti`` (also inside gzip), ``jpeg``, ``png``, ``gif``, ``tiff``, ``bmp`` or
+        ``webp``.
 
     Raises:
         UnsupportedError: if the bytes are of another format, or of none that is known.
@@ -105,12 +111,14 @@ def identify_format(data: bytes) -> str:
             return name
     if data.startswith(b"RIFF") and data[8:12] == b"WEBP":
         return "webp"
+    if is_nifti(data):
+        return "nifti"
     if data.startswith(b"BM") and data[6:10] == b"\x00\x00\x00\x00":
         return "bmp"
     if looks_like_bare_dicom(data):
         return "dicom"
     _refuse_unknown(data)
-    message = "no known image format in the first bytes; expected DICOM, JPEG, PNG or TIFF"
+    message = "no known image format in the first bytes; expected DICOM, NIfTI, JPEG, PNG or TIFF"
     raise UnsupportedError(message)
 
 
@@ -134,7 +142,7 @@ def check_declared_size(data: bytes, image_format: str, limits: DecodingLimits) 
 
     Args:
         data: the whole object.
-        image_format: what `identify_format` said, not ``dicom``.
+        image_format: what `identify_format` said, neither ``dicom`` nor ``nifti``.
         limits: see there.
 
     Returns:
@@ -149,6 +157,7 @@ def check_declared_size(data: bytes, image_format: str, limits: DecodingLimits) 
     check_pixels(declared.width, declared.height, limits)
     least_bytes = {
         "png": declared.raw_bytes // DENSEST_PNG,
+        "jpeg": declared.width * declared.height // DENSEST_JPEG,
         "bmp": declared.raw_bytes,
     }.get(image_format, 0)
     if len(data) < least_bytes:
@@ -189,7 +198,7 @@ def check_frames(count: int, limits: DecodingLimits) -> None:
 def _refuse_unknown(data: bytes) -> None:
     for offset, magic, name in UNREAD_MAGIC:
         if data[offset : offset + len(magic)] == magic:
-            message = f"{name} is not read; expected DICOM, JPEG, PNG or TIFF"
+            message = f"{name} is not read; expected DICOM, NIfTI, JPEG, PNG or TIFF"
             raise UnsupportedError(message)
     if data.count(0) == len(data):
         message = "every byte is zero"

@@ -15,7 +15,8 @@ from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field
 from scipy import ndimage
 
-from model.head_region import HeadRegion, dilate, find_head
+from model.binary_masks import dilate
+from model.head_region import HeadRegion, find_head
 from model.images import DecodedImage, GrayPixels
 
 SAMPLED_SIDE: Final = 128

@@ -11,12 +11,17 @@ import keras
 import numpy as np
 from scipy.special import expit
 
-from model.assembly import GateInputs, assemble_network, fit_scope_gate
+from model.assembly import assemble_network, with_scope_features
 from model.bundle import Bundle, refuse_existing, write_bundle
 from model.card import Card
-from model.measurement import PreparedPart, measure_part, prepare_part
+from model.cross_validation import SafeThreshold, choose_safe_threshold
+from model.localisation import choose_map_threshold
+from model.measurement import PreparedPart, measure_scores, prepare_part, score_part
 from model.preprocessing import PreprocessingParameters
-from model.thresholds import ThresholdChoice, choose_threshold, cross_entropy, fit_temperature
+from model.scope_check import check_scope_gate
+from model.scope_fitting import fit_scope_gate
+from model.scope_inputs import make_gate_inputs
+from model.thresholds import cross_entropy, fit_temperature
 from model.training import EpochReport, TrainingPlan, predict_logits, train_network
 from model.training_data import (
     SPLIT_SEED,
@@ -30,8 +35,6 @@ from model.training_samples import add_healthy_twins, drawing_weights, load_samp
 
 MINIMUM_SCOPE_SCORE: Final = 0.5
 """The logistic curves of the scope gate are 0.5 at the limits that calibration chose."""
-
-MAP_THRESHOLD: Final = 0.5
 
 INTENDED_USE: Final = (
     "Sorts single brain-MR slices into flagged and cleared ahead of a radiologist's reading. "
@@ -124,8 +127,9 @@ def train_on_fit_part(
         reporting.on_loaded(loaded, len(images))
 
     def watch(network: keras.Model) -> float:
+        # Surer than it should be is what the temperature mends afterwards: no reason to stop.
         logits = predict_logits(network, held.inputs)["logit"][:, 0].astype(np.float64)
-        return cross_entropy(logits, held.labels)
+        return cross_entropy(logits / fit_temperature(logits, held.labels), held.labels)
 
     samples = load_samples(images, request.parameters, count)
     with_twins, all_samples = add_healthy_twins(images, samples)
@@ -150,17 +154,24 @@ def calibrate_bundle(
 ) -> Bundle:
     """Fit temperature, scope gate and threshold, measure the test part, write the bundle."""
     fit, held = parts["fit"], parts["calibration"]
-    fit_outputs = predict_logits(trained, fit.inputs)
     held_outputs = predict_logits(trained, held.inputs)
+    held_maps = expit(held_outputs["map_logits"][..., 0])
     logits = held_outputs["logit"][:, 0].astype(np.float64)
     temperature = fit_temperature(logits, held.labels)
-    choice = choose_threshold(expit(logits / temperature), held.labels, held.groups)
+    safe = choose_safe_threshold(
+        expit(logits / temperature),
+        held.labels,
+        held.groups,
+        request.plan.seed,
+    )
+    scope_network = with_scope_features(trained)
     whitening, scope = fit_scope_gate(
-        GateInputs(
-            fit_features=fit_outputs["features"],
-            fit_pictures=fit.picture_features,
-            held_features=held_outputs["features"],
-            held_pictures=held.picture_features,
+        make_gate_inputs(
+            lambda inputs: predict_logits(scope_network, inputs)["scope_features"],
+            fit,
+            held,
+            request.parameters,
+            request.plan.seed,
         ),
     )
     card = Card(
@@ -169,10 +180,10 @@ def calibrate_bundle(
         date=request.date,
         intended_use=INTENDED_USE,
         preprocessing=request.parameters,
-        threshold=choice.threshold,
-        threshold_method=_threshold_in_words(choice),
+        threshold=safe.choice.threshold,
+        threshold_method=_threshold_in_words(safe),
         minimum_scope_score=MINIMUM_SCOPE_SCORE,
-        map_threshold=MAP_THRESHOLD,
+        map_threshold=choose_map_threshold(held.images, held.prepared, held_maps),
         temperature=temperature,
         scope=scope,
         data_digest=data_digest,
@@ -182,15 +193,24 @@ def calibrate_bundle(
     )
     network = assemble_network(trained, whitening)
     draft = write_bundle(request.out.with_name(request.out.name + ".draft"), network, card)
-    metrics = measure_part(draft, parts["test"])
+    scored = score_part(draft, parts["test"])
+    measured = {
+        "metrics": measure_scores(draft, parts["test"], scored),
+        "scope": scope.model_copy(
+            update={"check": check_scope_gate(draft, parts["test"], scored)},
+        ),
+    }
     _discard(draft)
-    return write_bundle(request.out, network, card.model_copy(update={"metrics": metrics}))
+    return write_bundle(request.out, network, card.model_copy(update=measured))
 
 
-def _threshold_in_words(choice: ThresholdChoice) -> str:
+def _threshold_in_words(safe: SafeThreshold) -> str:
+    choice = safe.choice
     return (
-        f"Highest threshold that flags at least 99% of the calibration part's tumour slices: "
-        f"sensitivity {choice.sensitivity:.4f}, specificity {choice.specificity:.4f}; "
+        f"Chosen on the calibration part so that groups that it was not chosen on reach 99% of "
+        f"tumour slices: aimed at {safe.aim:.2%} (cross-validated by group: "
+        f"{safe.cross_validated_sensitivity:.2%}). On the part itself sensitivity "
+        f"{choice.sensitivity:.4f}, specificity {choice.specificity:.4f}; "
         f"{choice.missed_groups} of {choice.groups} groups with a missed slice, so that with 95% "
         f"confidence at least {choice.group_sensitivity_bound:.3f} of the groups have none."
     )

@@ -64,7 +64,7 @@ class TrainingPlan:
     weight_decay: float = 0.02
     dropout: float = 0.25
     averaging: float = 0.996
-    patience: int = 8
+    patience: int = 12
     seed: int = 2026
 
     @property
@@ -279,8 +279,8 @@ def _make_step(
     ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         with tf.GradientTape() as tape:
             outputs = network(levels, training=True)
-            label_loss = _label_loss(labels, outputs["logit"])
-            map_loss = _map_loss(outlines, outlined, outputs["map_logits"])
+            label_loss = label_loss_of(labels, outputs["logit"])
+            map_loss = map_loss_of(outlines, outlined, outputs["map_logits"])
             loss = label_loss + map_loss
         gradients = tape.gradient(loss, network.trainable_variables)
         optimizer.apply_gradients(zip(gradients, network.trainable_variables, strict=True))
@@ -297,13 +297,20 @@ def _make_step(
     return compiled
 
 
-def _label_loss(labels: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
+def label_loss_of(labels: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
+    """Cross-entropy of logits, (n, 1), for softened labels, (n, 1); a number in nats."""
     soft = labels * (1.0 - 2.0 * LABEL_SMOOTHING) + LABEL_SMOOTHING
     return tf.reduce_mean(tf.nn.sigmoid_cross_entropy_with_logits(soft, logits))
 
 
-def _map_loss(outlines: tf.Tensor, outlined: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
-    """Weighted cross-entropy of the cells, and Dice where there is a lesion to cover."""
+def map_loss_of(outlines: tf.Tensor, outlined: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
+    """Weighted cross-entropy of the cells, and Dice where there is a lesion to cover.
+
+    Args:
+        outlines: (n, cells, cells, 1) 0..1.
+        outlined: (n,) 1 where the outline is known; the others do not count.
+        logits: (n, cells, cells, 1) of the map.
+    """
     cells = tf.nn.sigmoid_cross_entropy_with_logits(outlines, logits)
     weighted = cells * (1.0 + LESION_CELL_WEIGHT * outlines)
     entropy = tf.reduce_mean(weighted, axis=(1, 2, 3))

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from model.augmentation import Sample, apply_changes, decide_changes
+from model.augmentation import Changes, Sample, apply_changes, decide_changes
 from model.decoding import DecodingLimits, decode_object
 from model.errors import ImageError, TrainingDataError
 from model.head_region import find_head
@@ -185,6 +185,7 @@ def make_batches(  # noqa: PLR0913 - each is a separate decision of the plan
     batch_size: int,
     batches: int,
     seed: tuple[int, int],
+    decide: Callable[[np.random.Generator], Changes] = decide_changes,
 ) -> Iterator[Batch]:
     """Draw an epoch's batches; the same seed gives the same batches on any number of threads.
 
@@ -196,6 +197,7 @@ def make_batches(  # noqa: PLR0913 - each is a separate decision of the plan
         batch_size: samples a batch.
         batches: number of batches.
         seed: run's seed and epoch.
+        decide: draws the numbers of one augmentation.
     """
     chosen = np.random.default_rng(seed).choice(len(samples), size=batches * batch_size, p=weights)
     donors = {
@@ -207,7 +209,7 @@ def make_batches(  # noqa: PLR0913 - each is a separate decision of the plan
     def make(position: int) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.float32] | None, int]:
         random = np.random.default_rng((*seed, position))
         sample = _vary_lesions(samples[chosen[position]], samples, donors, random)
-        picture, outline = apply_changes(sample, decide_changes(random), size, share)
+        picture, outline = apply_changes(sample, decide(random), size, share)
         return picture, outline, sample.label
 
     with ThreadPoolExecutor(max_workers=2) as pool:
@@ -234,7 +236,7 @@ def _vary_lesions(
     drawn = random.random()
     if drawn < PAINT_SHARE:
         return paint_lesion(sample, decide_painted_lesion(random))
-    if drawn < PAINT_SHARE + PASTE_SHARE:
+    if drawn < PAINT_SHARE + PASTE_SHARE and donors["tumor"]:
         return paste_lesion(sample, samples[int(random.choice(donors["tumor"]))], random)
     if drawn < PAINT_SHARE + PASTE_SHARE + HEALTHY_PATCH_SHARE:
         return paste_healthy_patch(sample, samples[int(random.choice(donors["healthy"]))], random)

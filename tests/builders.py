@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from jobs.explain_night import ExplanationOptions
 from jobs.identifiers import IdentifierKey
 from jobs.lake import LakeAddress
+from jobs.registry_bundles import BundleSource
 from jobs.score_night import DecodingOptions, EngineOptions, NightRequest, PublishOptions
 from model.bundle import Bundle, write_bundle
 from model.card import Card, ScopeStatistics
@@ -25,6 +26,9 @@ BUSY_NIGHT = date(2026, 11, 20)
 """The mini lake's night with the most kinds of bad files."""
 
 SIZE = 64
+TINY_FEATURES = 8
+"""Channels of the tiny network, and the length of its scope embedding."""
+
 MEBIBYTE = 1024 * 1024
 
 
@@ -36,7 +40,9 @@ def build_tiny_network() -> keras.Model:
     keras.utils.set_random_seed(20261120)
     levels = keras.Input((SIZE, SIZE, 1), name="levels", dtype="float32")
     x = layers.Rescaling(1 / 255.0, name="scaled")(levels)
-    x = layers.Conv2D(8, 5, strides=4, padding="same", activation="relu", name="features")(x)
+    x = layers.Conv2D(
+        TINY_FEATURES, 5, strides=4, padding="same", activation="relu", name="features"
+    )(x)
     tumor_map = layers.Conv2D(1, 1, activation="sigmoid", name="tumor_map")(x)
     embedding = layers.GlobalAveragePooling2D(name="scope_embedding")(x)
     logit = layers.Dense(1, name="logit")(layers.GlobalMaxPooling2D(name="strongest")(x))
@@ -61,6 +67,8 @@ def make_card(**changes: object) -> Card:
         "scope": ScopeStatistics(
             embedding_limit=1000.0,
             embedding_scale=100.0,
+            evidence_weights=(0.0,) * TINY_FEATURES,
+            evidence_limit=-20.0,
             feature_mean=(0.0,) * features,
             feature_precision=((0.0,) * features,) * features,
             feature_limit=1.0,
@@ -87,7 +95,7 @@ def copy_mini_lake(folder: Path, *nights: date) -> Path:
     return folder
 
 
-def make_request(lake: Path, bundle: Path, **changes: object) -> NightRequest:
+def make_request(lake: Path, bundle: BundleSource, **changes: object) -> NightRequest:
     """Make a request for `BUSY_NIGHT` with small shards and no explanations."""
     request = NightRequest(
         night=BUSY_NIGHT,
@@ -104,7 +112,7 @@ def make_request(lake: Path, bundle: Path, **changes: object) -> NightRequest:
             memory_bytes=1024 * MEBIBYTE,
         ),
         engine=EngineOptions(master="local[2]", batch_size=8, shard_objects=15, fetch_threads=4),
-        bundle_folder=bundle,
+        bundle=bundle,
         threshold=None,
         explanation=ExplanationOptions(enabled=False),
         publish=PublishOptions(maximum_failed_share=1.0),

@@ -13,6 +13,7 @@ from model.decoding import DecodingLimits, decode_object
 from model.images import DecodedImage, GrayPixels
 from model.inference import Scorer, load_scorer
 from model.measurement import decide_all, measure_part, prepare_part
+from model.out_of_scope import make_out_of_scope_pictures
 from model.preprocessing import prepare_image
 from model.reasons import Reason
 from model.training_data import SPLIT_SEED, digest_of_split, read_index, split_by_group
@@ -72,6 +73,22 @@ def test_real_dicom_slices_of_a_healthy_volunteer_are_in_scope(
     assert len(reasons) == 10
     # The outermost slices show little brain; those through the middle must be recognised.
     assert reasons.count(str(Reason.NOT_BRAIN_MR)) <= 3
+
+
+def test_pictures_of_other_things_are_caught_as_often_as_the_card_says(
+    scorer: Scorer, bundle: Bundle
+) -> None:
+    pictures = list(make_out_of_scope_pictures("measuring"))
+    check = bundle.card.scope.check
+    assert check is not None
+
+    reasons = _reasons(scorer, [picture.image for picture in pictures])
+
+    caught = reasons.count(str(Reason.NOT_BRAIN_MR))
+    assert caught / len(pictures) >= 0.95
+    assert check.not_brain_mr["all"].n == len(pictures)
+    assert abs(check.not_brain_mr["all"].out_of_scope - caught) <= 3
+    assert check.brain_mr["all"].out_of_scope <= 0.02 * check.brain_mr["all"].n
 
 
 def _noise() -> GrayPixels:

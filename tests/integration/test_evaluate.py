@@ -135,6 +135,19 @@ def test_the_json_divides_by_source_type_plane_and_size(content: dict[str, Any])
     assert all(set(row) == ROW_KEYS for rows in content["by"].values() for row in rows.values())
 
 
+def test_the_json_counts_what_is_out_of_scope_on_both_sides(content: dict[str, Any]) -> None:
+    gate = content["scope_gate"]
+
+    assert gate["brain_mr"] == {
+        "all": {"n": 48, "out_of_scope": 0},
+        "north": {"n": 40, "out_of_scope": 0},
+        "south": {"n": 8, "out_of_scope": 0},
+    }
+    kinds = gate["not_brain_mr"]
+    assert {"photograph", "body_part", "document", "pattern", "noise", "blank"} < set(kinds)
+    assert kinds["all"]["n"] == sum(row["n"] for name, row in kinds.items() if name != "all")
+
+
 def test_a_metric_without_one_of_the_classes_is_null(content: dict[str, Any]) -> None:
     glioma = content["by"]["tumor_type"]["glioma"]
 

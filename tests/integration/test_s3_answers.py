@@ -94,6 +94,7 @@ def lake_at(server: ScriptedServer, attempts: int = 1) -> Lake:
         (500, "InternalError", (StorageUnavailableError,) * 3),
         (429, "TooManyRequests", (StorageUnavailableError,) * 3),
         (403, "InvalidObjectState", (ConfigurationError, NotRetrievedError, OutputError)),
+        (507, "XMinioStorageFull", (OutputError, NotRetrievedError, OutputError)),
         (501, "NotImplemented", (ConfigurationError,) * 3),
     ],
 )

@@ -318,7 +318,7 @@ def test_a_bundle_that_the_workers_do_not_have_is_shipped_to_them(
 ) -> None:
     _, request = copy_of(first_night, tmp_path, "20261122T041500-000012")
     run = open_night(request)
-    bundle = request.bundle_folder
+    bundle = run.bundle.folder
     elsewhere = replace(
         run.make_task(datetime(2026, 11, 22, tzinfo=UTC)),
         bundle_folder=tmp_path / "not-on-this-machine" / bundle.name,

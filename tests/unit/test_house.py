@@ -118,7 +118,7 @@ def test_the_wheel_holds_the_four_packages_and_no_tests() -> None:
     assert packages == ["flows", "jobs", "model", "conf"]
 
 
-@pytest.mark.parametrize("lock", ["build.txt", "dev.txt", "jre.txt", "runtime.txt"])
+@pytest.mark.parametrize("lock", ["audit.txt", "build.txt", "dev.txt", "jre.txt", "runtime.txt"])
 def test_every_line_of_a_lock_is_pinned_and_hashed_and_names_no_address(lock: str) -> None:
     text = (ROOT / "locks" / lock).read_text("utf-8")
 

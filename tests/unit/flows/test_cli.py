@@ -49,6 +49,17 @@ def test_an_error_is_one_line_on_standard_error_and_a_fixed_exit_code(
     assert written.err.count("\n") == 1
 
 
+def test_the_text_of_an_unforeseen_error_is_not_told(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    run_with(FileNotFoundError(2, "No such file", "incoming/Doe^Jane.dcm"), monkeypatch)
+
+    written = capsys.readouterr().err
+    assert written.startswith("mri-triage: unexpected FileNotFoundError at flows/cli.py:")
+    assert "Doe" not in written
+
+
 def test_a_message_of_several_lines_is_told_in_one(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],

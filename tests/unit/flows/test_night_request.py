@@ -8,6 +8,7 @@ import pytest
 
 from conf.settings import Settings, load_settings
 from flows.night_request import make_night_request, make_run_id
+from jobs.registry_bundles import RegisteredBundle
 from model.bundle import packaged_bundle_folder
 from model.errors import ConfigurationError
 
@@ -44,7 +45,7 @@ def test_every_setting_reaches_the_request() -> None:
     assert request.decoding.timeout_seconds == 3
     assert request.decoding.memory_bytes == 123
     assert request.engine.cores == 2
-    assert request.bundle_folder == Path("/srv/bundle")
+    assert request.bundle == Path("/srv/bundle")
     assert request.threshold == 0.01
     assert request.explanation.sample_size == 4
     assert request.publish.lease_seconds == 99
@@ -53,7 +54,31 @@ def test_every_setting_reaches_the_request() -> None:
 def test_without_a_location_the_packaged_bundle_scores() -> None:
     request = make_night_request(settings_with("demo"), NIGHT, {})
 
-    assert request.bundle_folder == packaged_bundle_folder()
+    assert request.bundle == packaged_bundle_folder()
+
+
+def test_the_name_of_a_model_means_its_current_bundle_in_the_registry() -> None:
+    settings = settings_with("demo", BUNDLE__NAME="lite0", BUNDLE__CACHE="/var/cache/bundles")
+
+    request = make_night_request(settings, NIGHT, {})
+
+    assert request.bundle == RegisteredBundle("lite0", None, Path("/var/cache/bundles"))
+
+
+def test_a_version_pins_a_bundle_of_the_registry() -> None:
+    settings = settings_with("demo", BUNDLE__NAME="lite0", BUNDLE__VERSION="'1.10'")
+
+    request = make_night_request(settings, NIGHT, {})
+
+    assert isinstance(request.bundle, RegisteredBundle)
+    assert request.bundle.version == "1.10"
+    assert request.bundle.cache == Path.home() / ".cache" / "mri-triage" / "bundles"
+
+
+@pytest.mark.parametrize("name", ["../models", "CURRENT", "a b", "", "x" * 65])
+def test_a_name_that_can_be_no_models_is_refused(name: str) -> None:
+    with pytest.raises(ConfigurationError, match="cannot name a folder of the registry"):
+        make_night_request(settings_with("demo", BUNDLE__NAME=f"'{name}'"), NIGHT, {})
 
 
 def test_nothing_is_published_against_the_rules_unless_asked() -> None:

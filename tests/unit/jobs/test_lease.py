@@ -6,12 +6,13 @@ import time
 from datetime import datetime, timedelta
 from pathlib import Path
 
+import psutil
 import pytest
 
 from jobs.lake import Lake
 from jobs.lease import LeaseRecord, LeaseTerms, NightLease
 from jobs.lease_holder import Holder, has_ended, this_process
-from model.errors import NightTakenError, StorageUnavailableError
+from model.errors import NightTakenError, OutputError, StorageUnavailableError
 from tests.unit.jobs.night_builders import FOUR_O_CLOCK, NIGHT, folder_lake
 
 ELSEWHERE = Holder(host="other-machine", namespace="pid:[1]@b", pid=77, started=1.0)
@@ -142,6 +143,80 @@ def test_a_failed_renewal_is_tried_again(lake: Lake, clock: Clock) -> None:
         held.assert_held()
 
 
+class Deaf:
+    """A lake whose answers to writes get lost, as often as it is told."""
+
+    def __init__(self, lake: Lake, losses: int) -> None:
+        self.lake = lake
+        self.losses = losses
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self.lake, name)
+
+    def write(self, key: str, data: bytes, **condition: object) -> str:
+        etag = self.lake.write(key, data, **condition)  # type: ignore[arg-type]
+        if self.losses:
+            self.losses -= 1
+            message = "no answer"
+            raise StorageUnavailableError(message)
+        return etag
+
+
+def test_a_run_that_never_heard_that_it_took_the_lease_takes_it_at_the_next_try(
+    lake: Lake,
+    clock: Clock,
+) -> None:
+    mine = lease(Deaf(lake, losses=1), "run-1", clock)  # type: ignore[arg-type]
+    with pytest.raises(StorageUnavailableError):
+        mine.take()
+
+    with mine:
+        mine.assert_held()
+
+
+def test_a_run_that_never_heard_of_its_renewal_still_holds_the_lease(
+    lake: Lake,
+    clock: Clock,
+) -> None:
+    deaf = Deaf(lake, losses=0)
+    with lease(deaf, "run-1", clock) as mine:  # type: ignore[arg-type]
+        deaf.losses = 1
+        with pytest.raises(StorageUnavailableError):
+            mine.renew()
+
+        mine.assert_held()
+
+
+def test_a_twin_of_this_run_in_another_process_does_not_hold_its_lease(
+    lake: Lake,
+    clock: Clock,
+) -> None:
+    twin = NightLease(lake, NIGHT, "run-1", LeaseTerms(300, clock), this_process())
+    with lease(lake, "run-1", clock), pytest.raises(NightTakenError):
+        twin.take()
+
+
+def test_a_lease_that_cannot_be_let_go_hides_no_other_error(
+    lake: Lake,
+    clock: Clock,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    class Full:
+        def __getattr__(self, name: str) -> object:
+            return getattr(lake, name)
+
+        def write(self, key: str, data: bytes, **condition: object) -> str:
+            if b'"released": true' in data:
+                message = "the disk is full"
+                raise OutputError(message)
+            return lake.write(key, data, **condition)  # type: ignore[arg-type]
+
+    with pytest.raises(KeyboardInterrupt), lease(Full(), "run-1", clock):  # type: ignore[arg-type]
+        raise KeyboardInterrupt
+
+    assert "the disk is full" in caplog.text
+
+
 def test_a_lease_that_was_never_taken_or_was_removed_is_not_held(lake: Lake, clock: Clock) -> None:
     never_taken = lease(lake, "run-1", clock)
     with pytest.raises(NightTakenError):
@@ -166,7 +241,8 @@ def test_the_lease_of_a_killed_process_of_this_machine_is_free_at_once(
 ) -> None:
     process = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
     here = this_process()
-    holder = Holder(here.host, here.namespace, process.pid, time.time())
+    started = psutil.Process(process.pid).create_time()
+    holder = Holder(here.host, here.namespace, process.pid, started)
     NightLease(lake, NIGHT, "run-1", LeaseTerms(300, clock), holder).take()
     with pytest.raises(NightTakenError):
         lease(lake, "run-2", clock).take()

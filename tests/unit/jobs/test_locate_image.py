@@ -9,7 +9,7 @@ import pytest
 
 from jobs.lake import Lake, LakeAddress, open_lake
 from jobs.locate_image import FoundImage, find_image
-from model.errors import ConfigurationError
+from model.errors import ConfigurationError, OutputError
 
 
 def publish(folder: Path, night: str, *rows: tuple[str, str, int | None]) -> None:
@@ -57,3 +57,10 @@ def test_a_night_that_was_not_published_holds_no_image(lake: Lake) -> None:
 def test_an_unknown_id_is_refused_with_the_number_of_nights_looked_at(lake: Lake) -> None:
     with pytest.raises(ConfigurationError, match="no image 'zz' in 2 published nights"):
         find_image(lake, "zz")
+
+
+def test_a_damaged_night_is_named(lake: Lake) -> None:
+    lake.write("results/night=2026-11-21/results.parquet", b"no table")
+
+    with pytest.raises(OutputError, match=r"results/night=2026-11-21/results\.parquet"):
+        find_image(lake, "aa")

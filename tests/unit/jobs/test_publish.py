@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 
 import pyarrow as pa
@@ -12,6 +12,7 @@ from jobs.lease import LeaseTerms, NightLease
 from jobs.publish import (
     Publication,
     PublishLimits,
+    describe,
     prepare_publication,
     publish,
     seen_etag,
@@ -31,6 +32,8 @@ from tests.unit.jobs.night_builders import (
 )
 
 LIMITS = PublishLimits(maximum_failed_share=0.5, failed_share_from_objects=2)
+A_DAY_LATER = FOUR_O_CLOCK + timedelta(days=1)
+STUDIES_KEY = "studies/night=2026-11-20/studies.parquet"
 RESULTS_KEY = "results/night=2026-11-20/results.parquet"
 NO_EXPLANATIONS = EXPLANATIONS.empty_table()
 
@@ -55,8 +58,14 @@ def prepared(
     return prepare_publication(night, inventory(*keys), rows, stamp, limits)
 
 
-def publish_keys(lake: Lake, *keys: str, run_id: str = "run-1", night: date = NIGHT) -> str:
-    with lease(lake, run_id, night) as held:
+def publish_keys(
+    lake: Lake,
+    *keys: str,
+    run_id: str = "run-1",
+    night: date = NIGHT,
+    night_lease: NightLease | None = None,
+) -> str:
+    with night_lease or lease(lake, run_id, night) as held:
         publication = prepared(*keys, run_id=run_id, night=night)
         return publish(lake, held, publication, NO_EXPLANATIONS, seen_etag(lake, night))
 
@@ -93,6 +102,9 @@ def test_a_published_night_reads_back_with_its_studies_explanations_and_metadata
         "flagged": "0",
         "cleared": "2",
         "studies": "1",
+        "failed_objects": "0",
+        "publish_anyway": "false",
+        "allow_fewer": "false",
         "key_id": "12345678",
     }
 
@@ -203,6 +215,42 @@ def test_a_night_published_in_the_very_last_moment_is_not_overwritten(lake: Lake
     assert lake.read(RESULTS_KEY) == b"of another run"
 
 
+def test_a_run_that_is_overtaken_before_its_studies_writes_none_over_those_of_the_other(
+    lake: Lake,
+) -> None:
+    class Overtaken:
+        def __init__(self) -> None:
+            self.is_overtaken = False
+
+        def __getattr__(self, name: str) -> object:
+            return getattr(lake, name)
+
+        def write(self, key: str, data: bytes, **condition: object) -> str:
+            if key == STUDIES_KEY and not self.is_overtaken:
+                self.is_overtaken = True
+                publish_keys(lake, "a", "b", run_id="run-2", night_lease=other)
+            return lake.write(key, data, **condition)  # type: ignore[arg-type]
+
+    other = NightLease(lake, NIGHT, "run-2", LeaseTerms(300, lambda: A_DAY_LATER))
+    with lease(lake) as held, pytest.raises(NightTakenError):
+        publish(Overtaken(), held, prepared("a"), NO_EXPLANATIONS, None)  # type: ignore[arg-type]
+
+    night = read_night(lake, NIGHT)
+    assert night is not None
+    assert night.studies is not None
+    assert night.studies["run_id"].to_pylist() == ["run-2"]
+
+
+def test_a_run_that_never_heard_that_its_results_were_taken_finds_them_to_be_its_own(
+    lake: Lake,
+) -> None:
+    publication = prepared("a")
+    with lease(lake) as held:
+        etag = publish(lake, held, publication, NO_EXPLANATIONS, None)
+
+        assert publish(lake, held, publication, NO_EXPLANATIONS, None) == etag
+
+
 def test_without_the_lease_nothing_is_published(lake: Lake) -> None:
     with pytest.raises(NightTakenError):
         publish(lake, lease(lake), prepared("a"), NO_EXPLANATIONS, None)
@@ -264,16 +312,28 @@ def night_with_failures(limits: PublishLimits, *rows: dict[str, object]) -> Publ
 def test_a_night_in_which_too_many_objects_failed_is_not_published(reason: str) -> None:
     rows = [failed("a", reason), failed("b", reason), score("c")]
 
-    with pytest.raises(AuditError, match=rf"2 of 3 objects .*'{reason}': 2.* at most 0\.5"):
+    with pytest.raises(AuditError, match=rf"2 of 3 objects .* at most 0\.5; .* 2 are '{reason}'"):
         night_with_failures(LIMITS, *rows)
 
 
-def test_too_many_failures_are_published_when_asked_with_a_warning() -> None:
+def test_too_many_failures_are_published_when_asked_with_a_warning_and_the_metadata_say_so() -> (
+    None
+):
     anyway = PublishLimits(0.5, 2, publish_anyway=True)
 
     publication = night_with_failures(anyway, failed("a", "unreadable"), failed("b", "unreadable"))
 
+    metadata = describe(publication)
     assert "published anyway" in publication.warnings[0]
+    assert (metadata["publish_anyway"], metadata["failed_objects"]) == ("true", "2")
+
+
+def test_an_object_with_many_failed_frames_is_one_failed_object() -> None:
+    frames = [failed("a", "unreadable", frame=frame) for frame in range(9)]
+
+    publication = night_with_failures(LIMITS, *frames, score("b"))
+
+    assert (publication.failed_objects, publication.warnings) == (1, ())
 
 
 def test_a_small_night_and_the_share_itself_are_not_too_many() -> None:

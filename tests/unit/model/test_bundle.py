@@ -1,10 +1,13 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -104,6 +107,52 @@ def test_a_layer_of_another_package_is_refused(folder: Path) -> None:
         open_bundle(folder)
 
 
+@pytest.mark.parametrize(
+    ("module", "name"),
+    [
+        ("keras", "layers.Lambda"),
+        ("keras", "config.enable_unsafe_deserialization"),
+        ("keras.initializers", "get.__globals__"),
+        ("keras.layers", "TorchModuleWrapper"),
+        ("keras.src.layers.core.lambda_layer", "Lambda"),
+        ("builtins", "exec"),
+        ("os", "system"),
+        (None, "__lambda__"),
+        (None, "function"),
+    ],
+)
+@pytest.mark.parametrize("place", ["layers", "build_config", "compile_config"])
+def test_whatever_could_run_code_is_refused_wherever_it_stands(
+    folder: Path,
+    module: str | None,
+    name: str,
+    place: str,
+) -> None:
+    def plant(config: dict[str, Any]) -> None:
+        unsafe = {"module": module, "class_name": name, "config": {"value": "x"}}
+        if place == "layers":
+            config["config"]["layers"][1]["config"]["nested"] = [{"deeper": unsafe}]
+        else:
+            config[place] = unsafe
+
+    _change_config(folder / "model.keras", plant)
+
+    with pytest.raises(BundleError, match=r"not allowed: .*" + re.escape(f"{module}.{name}")):
+        open_bundle(folder)
+
+
+@pytest.mark.parametrize("name", ["model.weights.npz", "../../outside.py", "/outside.py"])
+def test_an_archive_with_another_file_is_refused_and_never_unpacked(
+    folder: Path,
+    name: str,
+) -> None:
+    with zipfile.ZipFile(folder / "model.keras", "a") as archive:
+        archive.writestr(name, b"\x80\x04.")
+
+    with pytest.raises(BundleError, match="damaged, or holds more"):
+        open_bundle(folder)
+
+
 def test_an_archive_with_more_than_a_network_is_refused(folder: Path) -> None:
     with zipfile.ZipFile(folder / "model.keras", "a") as archive:
         archive.writestr("assets/run.py", "print()")
@@ -137,10 +186,20 @@ def test_the_packaged_bundle_is_whole_and_small() -> None:
 
 
 def _rewrite_config(path: Path, old: str, new: str) -> None:
+    def replace(config: dict[str, Any]) -> None:
+        changed = json.loads(json.dumps(config).replace(old, new))
+        config.clear()
+        config.update(changed)
+
+    _change_config(path, replace)
+
+
+def _change_config(path: Path, change: Callable[[dict[str, Any]], None]) -> None:
     with zipfile.ZipFile(path) as archive:
         content = {name: archive.read(name) for name in archive.namelist()}
-    config = json.dumps(json.loads(content["config.json"])).replace(old, new)
-    content["config.json"] = config.encode()
+    config = json.loads(content["config.json"])
+    change(config)
+    content["config.json"] = json.dumps(config).encode()
     with zipfile.ZipFile(path, "w") as archive:
         for name, data in content.items():
             archive.writestr(name, data)

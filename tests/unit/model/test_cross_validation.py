@@ -3,8 +3,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from model.cross_validation import cross_validate_sources, cross_validate_threshold
+from model.cross_validation import (
+    choose_safe_threshold,
+    cross_validate_sources,
+    cross_validate_threshold,
+)
 from model.evaluation import ScoredSlices
+from model.thresholds import choose_threshold
 
 
 def _slices(groups: int, *, source: str = "small", gap: float = 0.4) -> ScoredSlices:
@@ -57,3 +62,30 @@ def test_only_sources_with_few_groups_are_cross_validated() -> None:
     )
 
     assert list(cross_validate_sources(both, seed=1)) == ["small"]
+
+
+def test_the_safe_threshold_reaches_its_target_on_groups_that_it_was_not_chosen_on() -> None:
+    # Every group has its own level: a threshold chosen on some groups misses a little elsewhere.
+    random = np.random.default_rng(8)
+    groups = np.repeat([f"g{number}" for number in range(100)], 4)
+    levels = np.repeat(random.uniform(0.2, 0.9, 100), 4)
+    probabilities = np.clip(levels + random.normal(0, 0.02, 400), 0, 1)
+    labels = np.ones(400, dtype=np.int64)
+
+    safe = choose_safe_threshold(probabilities, labels, groups, seed=2, target=0.95)
+
+    plain = choose_threshold(probabilities, labels, groups, target=0.95)
+    assert safe.cross_validated_sensitivity >= 0.95
+    assert safe.aim > 0.95
+    assert safe.choice.threshold < plain.threshold
+
+
+def test_no_miss_is_allowed_where_the_target_cannot_be_reached_elsewhere() -> None:
+    groups = np.array([f"g{number}" for number in range(10)])
+    probabilities = np.linspace(0.1, 0.9, 10)
+
+    safe = choose_safe_threshold(probabilities, np.ones(10, dtype=int), groups, seed=2, target=0.99)
+
+    assert safe.aim == 1.0
+    assert safe.cross_validated_sensitivity < 0.99
+    assert safe.choice.threshold < 0.1

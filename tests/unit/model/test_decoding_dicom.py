@@ -8,8 +8,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 from pydicom import Dataset, Sequence, dcmread
-from pydicom.encaps import encapsulate
-from pydicom.uid import UID, DeflatedExplicitVRLittleEndian, JPEG2000Lossless, JPEGBaseline8Bit
+from pydicom.encaps import encapsulate, generate_frames
+from pydicom.uid import (
+    UID,
+    DeflatedExplicitVRLittleEndian,
+    JPEG2000Lossless,
+    JPEGBaseline8Bit,
+    JPEGLSLossless,
+    RLELossless,
+)
 
 from model.decoding import DecodingLimits, decode_object
 from model.errors import (
@@ -107,6 +114,61 @@ def test_padding_is_black_and_does_not_count_for_the_percentiles(photometric: st
     assert 0.4 < image.pixels[:, 8:].mean() < 0.6
 
 
+@pytest.mark.parametrize("bits", range(8, 17))
+@pytest.mark.parametrize("signed", [False, True])
+def test_eight_to_sixteen_bits_with_and_without_sign_give_the_same_picture(
+    bits: int, signed: bool
+) -> None:
+    low, high = (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1) if signed else (0, 2**bits - 1)
+    kind = ("i" if signed else "u") + ("1" if bits == 8 else "2")
+    levels = np.linspace(0, 1, 64 * 48).reshape(64, 48)
+    stored = np.rint(low + levels * (high - low)).astype(kind)
+
+    image = decode_one(write(make_slice(stored, BitsStored=bits, HighBit=bits - 1)))
+
+    np.testing.assert_allclose(image.pixels, levels, atol=0.01)
+
+
+@pytest.mark.parametrize("kind", ["u2", "i2"])
+def test_twelve_bits_at_the_top_of_sixteen_are_moved_down(kind: str) -> None:
+    stored = np.linspace(0, 4095, 64 * 48).reshape(64, 48).astype("u2")
+    window = {"WindowCenter": "2048", "WindowWidth": "4096"}
+    if kind == "i2":
+        window["WindowCenter"] = "0"
+        stored = stored - 2048
+    frames = np.stack([stored.astype(kind) << 4 | 9] * 2).astype(kind)  # an overlay below them
+
+    images = decode_all(write(make_slice(frames, BitsStored=12, HighBit=15, **window)))
+
+    for image in images:
+        assert isinstance(image, DecodedImage)
+        assert image.detail is None
+        expected = np.linspace(0, 1, 64 * 48).reshape(64, 48)
+        np.testing.assert_allclose(image.pixels, expected, atol=0.001)
+
+
+def test_an_overlay_of_its_own_is_not_drawn() -> None:
+    plain = make_slice(wide_ramp())
+    overlaid = make_slice(wide_ramp())
+    overlaid.add_new(0x60000010, "US", 64)
+    overlaid.add_new(0x60000011, "US", 48)
+    overlaid.add_new(0x60000040, "CS", "G")
+    overlaid.add_new(0x60000050, "SS", [1, 1])
+    overlaid.add_new(0x60000100, "US", 1)
+    overlaid.add_new(0x60000102, "US", 0)
+    overlaid.add_new(0x60003000, "OW", b"\xff" * (64 * 48 // 8))
+
+    images = [decode_one(write(dataset)) for dataset in (plain, overlaid)]
+
+    np.testing.assert_array_equal(images[0].pixels, images[1].pixels)
+
+
+def test_a_file_with_an_overlay_from_a_scanner_is_read() -> None:
+    image = decode_one(bundled_as_mr("examples_overlay.dcm"))
+
+    assert image.pixels.shape == (300, 484)
+
+
 def test_overlay_bits_above_the_stored_ones_are_dropped() -> None:
     plain = np.linspace(0, 4095, 64 * 48).reshape(64, 48).astype(np.uint16)
     with_overlay = plain | (np.eye(64, 48, dtype=np.uint16) << 15)
@@ -192,6 +254,13 @@ def test_every_lossless_transfer_syntax_gives_the_same_picture(name: str) -> Non
         ("JPGExtended.dcm", 1),
         ("JPEGLSNearLossless_16.dcm", 1),
         ("SC_rgb_jpeg_gdcm.dcm", 1),
+        ("SC_rgb_jpeg_lossy_gdcm.dcm", 1),
+        ("693_J2KI.dcm", 1),
+        ("GDCMJ2K_TextGBR.dcm", 1),
+        ("SC_rgb_jls_lossy_line.dcm", 1),
+        ("SC_rgb_rle_16bit.dcm", 1),
+        ("SC_rgb_small_odd_big_endian.dcm", 1),
+        ("examples_rgb_color.dcm", 1),
         ("SC_rgb_rle_2frame.dcm", 2),
         ("SC_ybr_full_422_uncompressed.dcm", 1),
         ("examples_palette.dcm", 1),
@@ -206,6 +275,18 @@ def test_other_codecs_and_colour_models_are_read(name: str, frames: int) -> None
     for image in images:
         assert isinstance(image, DecodedImage), image
         assert 0.02 < image.pixels.mean() < 0.98
+
+
+def test_a_compressed_slice_whose_syntax_is_not_named_is_unreadable() -> None:
+    noise = np.random.default_rng(0).integers(0, 4096, (64, 48)).astype(np.uint16)
+    dataset = make_slice(noise, BitsStored=12, HighBit=11)
+    dataset.compress(RLELossless)
+    data = write(dataset).replace(b"1.2.840.10008.1.2.5\0", b"1.2.840.10008.1.2.1\0")
+    assert len(dataset.PixelData) > noise.nbytes  # so that nothing seems to be missing
+
+    (error,) = decode_all(data)
+
+    assert isinstance(error, UnreadableError)
 
 
 def test_a_slice_without_preamble_and_meta_information_is_read() -> None:
@@ -224,8 +305,8 @@ def test_a_slice_without_preamble_and_meta_information_is_read() -> None:
 def test_the_acquisition_is_read_without_free_text() -> None:
     dataset = make_slice(
         ramp(),
-        Manufacturer="SCANMAKER",
-        ManufacturerModelName="Alpha 3T",
+        Manufacturer="SIEMENS, Jane Doe",
+        ManufacturerModelName="Skyra 3T of Jane Doe",
         MagneticFieldStrength="30000",
         PixelSpacing=["0.5", "0.7"],
         ImageOrientationPatient=["1", "0", "0", "0", "0", "-1"],
@@ -239,8 +320,8 @@ def test_the_acquisition_is_read_without_free_text() -> None:
 
     image = decode_one(write(dataset))
 
-    assert image.acquisition.manufacturer == "SCANMAKER"
-    assert image.acquisition.scanner_model == "Alpha 3T"
+    assert image.acquisition.manufacturer == "Siemens"
+    assert image.acquisition.scanner_model == "Skyra 3T"
     assert image.acquisition.field_strength_tesla == 3.0
     assert image.acquisition.pixel_spacing_mm == 0.5
     assert image.acquisition.plane == "coronal"
@@ -303,6 +384,12 @@ def test_burned_in_text_is_yes_no_or_open(answer: str, expected: bool | None) ->
         ({"ProtocolName": "3-pl loc"}, "localizer"),
         ({"ImageType": ["DERIVED", "SECONDARY", "SCREEN SAVE"]}, "screen capture"),
         ({"BodyPartExamined": "KNEE"}, "another part of the body"),
+        ({"ImageType": ["DERIVED", "PRIMARY", "DIFFUSION", "ADC"]}, "derived map"),
+        ({"ImageType": ["DERIVED", "SECONDARY", "PROJECTION IMAGE"]}, "derived map"),
+        ({"QualityControlImage": "YES"}, "phantom"),
+        ({"PatientName": "ACR^Phantom"}, "phantom"),
+        ({"StudyDescription": "QA PHANTOM weekly"}, "phantom"),
+        ({"SOPClassUID": "1.2.840.10008.5.1.4.39.1", "Modality": "OT"}, "colour palette"),
     ],
 )
 def test_what_is_no_diagnostic_brain_image_is_named(
@@ -319,6 +406,9 @@ def test_what_is_no_diagnostic_brain_image_is_named(
     "attributes",
     [
         {"ImageType": ["DERIVED", "SECONDARY"]},
+        {"ImageType": ["DERIVED", "SECONDARY", "MPR"]},
+        {"ImageType": ["ORIGINAL", "PRIMARY", "DIFFUSION", "ADC"]},
+        {"PatientName": "Phantomas^Jane", "QualityControlImage": "NO"},
         {"BodyPartExamined": "HEAD"},
         {"BodyPartExamined": "CSPINE"},
         {"BodyPartExamined": "WHOLEBODY"},
@@ -365,6 +455,30 @@ def test_a_compressed_frame_that_breaks_off_is_unreadable(lost: int) -> None:
     (error,) = decode_all(write(dataset))
 
     assert isinstance(error, UnreadableError)
+
+
+@pytest.mark.parametrize("name", ["MR_small_jp2klossless.dcm", "MR_small_jpeg_ls_lossless.dcm"])
+@pytest.mark.parametrize("share", [0.3, 0.6, 0.9])
+def test_a_compressed_frame_with_a_zeroed_part_is_unreadable(name: str, share: float) -> None:
+    dataset = dcmread(io.BytesIO(bundled(name)))
+    frame = bytearray(next(generate_frames(dataset.PixelData, number_of_frames=1)))
+    start = int(share * len(frame))
+    frame[start : start + 70] = bytes(70)
+    dataset.PixelData = encapsulate([bytes(frame)])
+
+    (error,) = decode_all(write(dataset))
+
+    assert isinstance(error, UnreadableError)
+
+
+def test_a_mostly_black_frame_is_whole_in_every_codec() -> None:
+    black = np.zeros((512, 512), np.uint16)
+    black[200:300, 200:300] = 900 + np.random.default_rng(0).integers(0, 90, (100, 100))
+    for syntax in (JPEGLSLossless, JPEG2000Lossless, RLELossless):
+        dataset = make_slice(black, BitsStored=12, HighBit=11)
+        dataset.compress(syntax)
+
+        assert decode_one(write(dataset)).pixels.max() == 1.0
 
 
 def test_a_video_is_unsupported() -> None:

@@ -4,7 +4,12 @@ import numpy as np
 import pytest
 
 from model.head_region import find_head
+from model.picture_changes_background import make_border, make_text, replace_background
 from tests.unit.model.pictures import draw_head
+
+
+def _random() -> np.random.Generator:
+    return np.random.default_rng(5)
 
 
 def test_the_box_of_the_head_is_found_within_two_pixels_of_the_working_size() -> None:
@@ -49,6 +54,39 @@ def test_text_in_a_corner_does_not_widen_the_head() -> None:
 
     assert head.x == pytest.approx(16, abs=4)
     assert head.y == pytest.approx(20, abs=4)
+
+
+@pytest.mark.parametrize("strength", [0.1, 0.4, 0.7])
+def test_noise_behind_the_head_is_not_taken_for_head(strength: float) -> None:
+    pixels, mask = draw_head(400, 320)
+    noise = np.random.default_rng(1).uniform(0, strength, pixels.shape)
+
+    head = find_head(np.where(mask, pixels, noise).astype(np.float32))
+
+    assert head.found
+    assert head.x == pytest.approx(32, abs=8)
+    assert head.width == pytest.approx(256, abs=16)
+    assert head.height == pytest.approx(320, abs=16)
+
+
+def test_lines_of_text_all_over_the_background_do_not_widen_the_head_much() -> None:
+    pixels, mask = draw_head(400, 320)
+
+    head = find_head(replace_background(pixels, mask, make_text(pixels.shape, _random())))
+
+    assert head.width == pytest.approx(256, rel=0.1)
+    assert head.height == pytest.approx(320, rel=0.1)
+
+
+def test_a_frame_that_the_head_lies_over_is_trimmed() -> None:
+    pixels, mask = draw_head(400, 320)
+    cropped, inside = pixels[45:355], mask[45:355]  # the head reaches over the upper and lower edge
+
+    head = find_head(replace_background(cropped, inside, make_border(cropped.shape)))
+
+    # The ticks of the ruler beside the head may stay, the frame around both may not.
+    assert head.x > 10
+    assert head.width < 290
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 300), (3, 2), (16, 16)])

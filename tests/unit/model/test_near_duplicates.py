@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from model.images import GrayPixels
-from model.near_duplicates import find_clusters, make_thumbnail
+from model.near_duplicates import find_clusters, make_thumbnail, measure_likeness
 
 
 def _picture(seed: int, height: int = 96, width: int = 96) -> GrayPixels:
@@ -68,6 +68,21 @@ def test_blank_pictures_are_one_cluster_and_join_no_other() -> None:
     black, gray = np.zeros((50, 50), np.float32), np.full((50, 50), 0.5, np.float32)
 
     assert _clusters(black, _picture(1), gray, _picture(2)) == [0, 1, 0, 2]
+
+
+def test_blank_pictures_alone_are_one_cluster() -> None:
+    assert find_clusters(np.zeros((3, 32, 32), dtype=np.float32)).tolist() == [0, 0, 0]
+
+
+def test_a_turned_copy_is_as_like_as_can_be_and_a_blank_picture_like_none() -> None:
+    first, other = np.random.default_rng(5).random((2, 32, 32)).astype(np.float32)
+    blank = np.zeros((32, 32), dtype=np.float32)
+
+    likeness = measure_likeness(np.stack([first, np.rot90(first), other, blank]))
+
+    assert likeness[0, 1] == pytest.approx(1.0, abs=1e-5)
+    assert likeness[0, 2] < 0.2
+    assert likeness[3].tolist() == [0.0] * 4
 
 
 def test_no_pictures_have_no_clusters() -> None:

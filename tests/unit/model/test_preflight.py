@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import struct
 
+import numpy as np
 import pytest
 
 from model.errors import EmptyObjectError, TooLargeError, UnreadableError, UnsupportedError
@@ -73,7 +74,7 @@ def test_text_is_unsupported_whatever_its_name() -> None:
     [
         (b"%PDF-1.7", "PDF"),
         (b"\x1f\x8b\x08", "gzip"),
-        (bytes(344) + b"n+1\x00", "NIfTI"),
+        (bytes(344) + b"ni1\x00", "NIfTI in two files"),
         (b"\x00\x00\x00\x18ftypheic", "HEIF"),
     ],
 )
@@ -95,6 +96,22 @@ def test_a_png_of_absurd_size_is_too_large_before_anything_is_decoded() -> None:
 def test_a_png_with_far_too_few_bytes_for_its_size_is_unreadable() -> None:
     with pytest.raises(UnreadableError, match="truncated: 29 bytes for 2000 x 2000"):
         check_declared_size(png_declaring(2000, 2000), "png", LIMITS)
+
+
+def test_a_jpeg_with_far_too_few_bytes_for_its_size_is_unreadable() -> None:
+    data = bytearray(encode(ramp(), "JPEG"))
+    frame = data.index(b"\xff\xc0")
+    data[frame + 5 : frame + 9] = struct.pack(">HH", 2000, 2000)
+
+    with pytest.raises(UnreadableError, match=r"truncated: \d+ bytes for 2000 x 2000"):
+        check_declared_size(bytes(data), "jpeg", LIMITS)
+
+
+def test_the_emptiest_jpeg_has_bytes_enough() -> None:
+    for options in ({"optimize": True}, {"progressive": True, "optimize": True}):
+        data = encode(np.zeros((2000, 2000), np.uint8), "JPEG", quality=1, **options)
+
+        assert check_declared_size(data, "jpeg", LIMITS).width == 2000
 
 
 def test_a_picture_without_width_is_unreadable() -> None:
