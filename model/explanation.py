@@ -139,7 +139,7 @@ def mask_head(picture: NetworkPicture) -> npt.NDArray[np.bool_]:
     smooth = ndimage.gaussian_filter(picture.astype(np.float64), sigma=2.0)
     whole = np.ones(picture.shape, dtype=bool)
     # Half of Otsu's level: Otsu alone splits gray tissue from bright tissue on T1 pictures.
-    level = float(threshold_otsu(smooth))  # type: ignore[no-untyped-call]
+    level = float(threshold_otsu(smooth))
     bright = smooth > 0.5 * level
     regions, count = ndimage.label(bright)
     if count == 0:

@@ -102,7 +102,8 @@ def find_head(pixels: GrayPixels) -> HeadRegion:
     inner = levels[top:bottom, left:right]
     hull = None
     if _count_busy_corners(inner) >= BUSY_CORNERS:
-        hull = _hull_within_noise(_measure_grain(pixels, small.shape)[top:bottom, left:right])
+        grain = _measure_grain(pixels, small.shape[1], small.shape[0])
+        hull = _hull_within_noise(grain[top:bottom, left:right])
     if hull is None:
         hull = _hull_of_largest_piece(1.0 - inner if inverted else inner)
     if hull is None:
@@ -130,10 +131,10 @@ def _shrink(pixels: GrayPixels, scale: float) -> GrayPixels:
     return np.asarray(image.resize(size, Image.Resampling.BOX), dtype=np.float32)
 
 
-def _measure_grain(pixels: GrayPixels, shape: tuple[int, int]) -> npt.NDArray[np.float32]:
-    """Return the mean difference of each pixel from its neighbours, shrunken to `shape`."""
+def _measure_grain(pixels: GrayPixels, width: int, height: int) -> npt.NDArray[np.float32]:
+    """Return the mean difference of each pixel from its neighbours, shrunken to a size."""
     rough = np.abs(pixels - ndimage.uniform_filter(pixels, 3))
-    image = Image.fromarray(rough).resize((shape[1], shape[0]), Image.Resampling.BOX)
+    image = Image.fromarray(rough).resize((width, height), Image.Resampling.BOX)
     return np.asarray(ndimage.gaussian_filter(np.asarray(image), BUSY_BLUR), dtype=np.float32)
 
 

@@ -183,5 +183,5 @@ def _acquire(signal: Field, rng: np.random.Generator, recipe: SliceRecipe) -> Fi
 
 
 def _resize(field: Field, shape: tuple[int, ...], order: int) -> Field:
-    resized = resize(field, shape, order=order, anti_aliasing=True)  # type: ignore[no-untyped-call]
+    resized = resize(field, shape, order=order, anti_aliasing=True)
     return np.asarray(resized, dtype=np.float64)
