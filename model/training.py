@@ -208,8 +208,7 @@ def train_network(  # noqa: PLR0913 - each is a separate decision of the caller
             break
         epoch = int(progress.epochs_done)
         started = time.monotonic()
-        # The masks of the dropout follow from the epoch, or a resumed training would draw others.
-        keras.utils.set_random_seed(plan.seed + epoch)
+        _seed_dropout(network, plan.seed, epoch)
         batches = make_batches(
             samples,
             weights,
@@ -295,6 +294,13 @@ def _make_step(
     # One trace a picture size: a relaxed one would not know the size when it doubles it.
     compiled: Step = tf.function(step)
     return compiled
+
+
+def _seed_dropout(network: keras.Model, seed: int, epoch: int) -> None:
+    """Let the masks follow from the epoch, or a resumed training would draw others."""
+    for layer in network.layers:
+        if isinstance(layer, layers.Dropout):
+            layer.seed_generator.state.assign([seed, epoch])
 
 
 def label_loss_of(labels: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:

@@ -186,7 +186,7 @@ def test_the_page_warns_of_images_that_the_bundle_was_trained_on(written: Path) 
     page = (written / "all.html").read_text("utf-8")
 
     assert "The network was trained on these images" in page
-    assert "Fewer than 100 groups: north, south" in page
+    assert "Sources with fewer than 100 groups rest on few patients" in page
     assert "cross-validation" in page
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import keras
 import numpy as np
 import numpy.typing as npt
 import pytest
@@ -15,9 +17,11 @@ from model.architectures import build_two_headed, load_imagenet_weights
 from model.bundle import Bundle, load_network
 from model.errors import BundleError
 from model.inference import Scorer, load_scorer
+from model.measurement import prepare_part
 from model.preprocessing import PreprocessingParameters, prepare_image
-from model.train_bundle import Reporting, TrainingRequest, train_bundle
+from model.train_bundle import Reporting, TrainingRequest, train_bundle, train_on_fit_part
 from model.training import EpochReport, Stage, TrainingPlan
+from model.training_data import SPLIT_SEED, read_index, split_by_group
 from tests.unit.model.pictures import as_image, draw_head, ellipse
 
 pytestmark = pytest.mark.slow
@@ -104,15 +108,15 @@ def _request(data: Path, imagenet: Path, folder: Path, epochs: int = 2) -> Train
     )
 
 
-def _train_quietly(request: TrainingRequest) -> tuple[Bundle, list[int]]:
-    """Train without bars; returns the bundle and the numbers of the epochs that were run."""
-    epochs: list[int] = []
-    reporting = Reporting(
-        lambda *_: None,
-        lambda *_: None,
-        lambda report: epochs.append(report.epoch),
-    )
-    return train_bundle(request, reporting), epochs
+def _train_network(
+    request: TrainingRequest,
+    on_epoch: Callable[[EpochReport], None] = lambda _: None,
+) -> keras.Model:
+    """Train without bars and without what follows the training."""
+    parts = split_by_group(read_index(request.data), SPLIT_SEED)
+    held = prepare_part(parts["calibration"], request.parameters)
+    reporting = Reporting(lambda *_: None, lambda *_: None, on_epoch)
+    return train_on_fit_part(request, parts["fit"], held, reporting)
 
 
 class KilledError(Exception):
@@ -139,8 +143,13 @@ def trained(data: Path, imagenet: Path, tmp_path_factory: pytest.TempPathFactory
 
     with pytest.raises(KilledError):
         train_bundle(request, Reporting(lambda *_: None, lambda *_: None, kill))
-    bundle, second = _train_quietly(request)
-    return Trained(bundle, first, second)
+    second: list[int] = []
+    reporting = Reporting(
+        lambda *_: None,
+        lambda *_: None,
+        lambda report: second.append(report.epoch),
+    )
+    return Trained(train_bundle(request, reporting), first, second)
 
 
 @pytest.fixture(scope="module")
@@ -159,16 +168,19 @@ def test_a_training_that_was_killed_goes_on_from_its_checkpoint(trained: Trained
 
 
 def test_a_killed_training_ends_with_the_weights_of_one_that_was_not(
-    trained: Trained,
     data: Path,
     imagenet: Path,
     tmp_path: Path,
 ) -> None:
-    undisturbed, epochs = _train_quietly(_request(data, imagenet, tmp_path))
+    def kill(_: EpochReport) -> None:
+        raise KilledError
 
-    assert epochs == [1, 2]
-    expected = load_network(undisturbed).get_weights()
-    for one, other in zip(load_network(trained.bundle).get_weights(), expected, strict=True):
+    with pytest.raises(KilledError):
+        _train_network(_request(data, imagenet, tmp_path / "killed"), kill)
+    killed = _train_network(_request(data, imagenet, tmp_path / "killed"))
+    undisturbed = _train_network(_request(data, imagenet, tmp_path / "undisturbed"))
+
+    for one, other in zip(killed.get_weights(), undisturbed.get_weights(), strict=True):
         np.testing.assert_array_equal(one, other)
 
 
@@ -180,13 +192,16 @@ def test_a_training_that_gets_no_better_stops_and_stays_stopped(
     request = _request(data, imagenet, tmp_path, epochs=12)
     # Weights that do not move cannot get better, but for what the averages of the norms do.
     plan = replace(request.plan, learning_rate=0.0, patience=2)
+    epochs: list[int] = []
 
-    _, epochs = _train_quietly(replace(request, plan=plan))
-    again, resumed = _train_quietly(replace(request, plan=plan, out=tmp_path / "again"))
+    for _ in range(2):
+        _train_network(
+            replace(request, plan=plan),
+            lambda report: epochs.append(report.epoch),
+        )
 
+    assert epochs == list(range(1, len(epochs) + 1))
     assert 4 <= len(epochs) < 12
-    assert resumed == []
-    assert again.card.training["patience"] == 2
 
 
 def test_a_training_ends_with_a_bundle_that_holds_its_figures(bundle: Bundle) -> None:

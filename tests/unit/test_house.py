@@ -155,3 +155,12 @@ def test_no_job_reads_the_settings_outside_its_main() -> None:
         )
 
     assert readers == []
+
+
+def test_every_link_within_the_readme_leads_to_a_heading() -> None:
+    headings = {
+        re.sub(r"[^a-z0-9 -]", "", heading.lower()).replace(" ", "-")
+        for heading in re.findall(r"^#+ (.+)$", README, re.MULTILINE)
+    }
+
+    assert set(re.findall(r"\]\(#([^)]+)\)", README)) <= headings

@@ -95,7 +95,8 @@ def start_run(
     """
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload([__name__])
-    arguments = (scores, request, watch, single_put_bytes)
+    # The server that forks may have been started before the storage's credentials were set.
+    arguments = (scores, request, watch, single_put_bytes, dict(os.environ))
     process = context.Process(target=_run_watched, args=arguments, daemon=True)
     process.start()
     return process
@@ -132,7 +133,9 @@ def _run_watched(
     request: NightRequest,
     watch: FileWatch | None,
     single_put_bytes: int,
+    environ: dict[str, str],
 ) -> None:
+    os.environ.update(environ)
     lake_s3.SINGLE_PUT_BYTES = single_put_bytes  # type: ignore[misc]
     if watch is not None:
         _install(watch)

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Final, Self, TypeAlias
-from urllib.parse import unquote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 WRITES: Final = frozenset({"PUT", "POST", "DELETE"})
 
@@ -299,7 +299,9 @@ def leave_out(key: str) -> Fault:
 
     def fault(exchange: Exchange) -> None:
         answer = exchange.forward()
-        entry = rf"<Contents>(?:(?!</Contents>).)*{re.escape(key)}.*?</Contents>"
+        # S3 lists keys as a URL writes them, if the client asks for it.
+        spellings = "|".join(re.escape(one) for one in (key, quote(key), quote(key, safe="")))
+        entry = rf"<Contents>(?:(?!</Contents>).)*(?:{spellings}).*?</Contents>"
         body = re.sub(entry, "", answer.body.decode(), flags=re.DOTALL).encode()
         exchange.send(Answer(answer.status, answer.headers, body))
 

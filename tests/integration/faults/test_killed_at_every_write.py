@@ -204,7 +204,7 @@ class Killing:
 
 
 PHASES = ["before", "in the middle", "after"]
-WHOLE, IN_PARTS = lake_s3.SINGLE_PUT_BYTES, 1024
+WHOLE, IN_PARTS = lake_s3.SINGLE_PUT_BYTES, 12 * 1024  # bytes: the tables go in two or three
 
 
 @pytest.mark.parametrize(("state", "single_put_bytes"), [(STATES[0], WHOLE), (STATES[1], IN_PARTS)])
