@@ -203,19 +203,14 @@ class Killing:
         os.kill(self._pid, signal.SIGKILL)
 
 
-PHASES = ("before", "in the middle", "after")
+PHASES = ("in the middle", "after")  # before a request is after the one before it
 WHOLE, IN_PARTS = lake_s3.SINGLE_PUT_BYTES, 24 * 1024  # bytes: the larger tables go in parts
 
 
-# Before a request is after the one before it: it is tried where there are few.
-@pytest.mark.parametrize(
-    ("state", "single_put_bytes", "phases"),
-    [(STATES[0], WHOLE, PHASES), (STATES[1], IN_PARTS, PHASES[1:])],
-)
-def test_a_run_on_a_bucket_that_is_killed_at_any_request_that_writes_is_repaired_by_the_next(  # noqa: PLR0913 - three of them are fixtures
+@pytest.mark.parametrize(("state", "single_put_bytes"), [(STATES[0], WHOLE), (STATES[1], IN_PARTS)])
+def test_a_run_on_a_bucket_that_is_killed_at_any_request_that_writes_is_repaired_by_the_next(
     state: str,
     single_put_bytes: int,
-    phases: tuple[str, ...],
     tiny_bundle: Bundle,
     calm: CalmNight,
     s3_server: S3Server,
@@ -230,11 +225,11 @@ def test_a_run_on_a_bucket_that_is_killed_at_any_request_that_writes_is_repaired
     for number in itertools.count():
         exit_codes = [
             die_at_request(number, phase, stage, content, s3_server, single_put_bytes)
-            for phase in phases
+            for phase in PHASES
         ]
         if not any(exit_codes):
             break  # a run makes no more requests that write
-        assert exit_codes == [-signal.SIGKILL] * len(phases), number
+        assert exit_codes == [-signal.SIGKILL] * len(PHASES), number
     assert number > 10
 
 
