@@ -222,7 +222,8 @@ def test_a_run_on_a_bucket_that_is_killed_at_any_request_that_writes_is_repaired
     fill_lake(origin, (LATE,))
     content = content_of(origin)
 
-    for number in itertools.count():
+    # In parts there are many, and each takes seconds: every second one.
+    for number in itertools.count(step=1 if single_put_bytes == WHOLE else 2):
         exit_codes = [
             die_at_request(number, phase, stage, content, s3_server, single_put_bytes)
             for phase in PHASES
