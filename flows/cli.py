@@ -23,6 +23,7 @@ from conf.settings import SettingsError
 from flows.comparison_cli import register_commands as register_comparison
 from flows.dataset_cli import dataset_app
 from flows.evaluation_cli import register_commands
+from flows.options import DataOption, ImagenetOption, LakeOption, PlaceOption
 from flows.registry_cli import model_app
 from flows.robustness_cli import register_commands as register_robustness
 from flows.upkeep_cli import register_commands as register_upkeep
@@ -36,17 +37,6 @@ INTERRUPTED_EXIT_CODE = 128 + signal.SIGINT
 
 TERMINATED_EXIT_CODE = 128 + signal.SIGTERM
 
-PlaceOption = Annotated[
-    str,
-    typer.Option(
-        envvar="MRI_TRIAGE_PLACE",
-        help="Settings: demo, hospital, or a YAML file of your own.",
-    ),
-]
-LakeOption = Annotated[
-    str | None,
-    typer.Option(help="Folder, file:///folder or s3://bucket/prefix; else lake.url."),
-]
 
 app = typer.Typer(
     name=PROGRAM,
@@ -150,8 +140,8 @@ def run_nights(
 
 @app.command("train")
 def train_model(
-    data: Annotated[Path, typer.Option(help="Folder of labelled images with index.csv.")],
-    imagenet: Annotated[Path, typer.Option(help="ImageNet weights of EfficientNet-Lite0 (.npz).")],
+    data: DataOption,
+    imagenet: ImagenetOption,
     out: Annotated[Path, typer.Option(help="Folder of the new bundle; must not exist.")],
     version: Annotated[str, typer.Option(help="Version of the bundle.")] = "1.0.0",
     checkpoints: Annotated[

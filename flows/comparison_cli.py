@@ -10,6 +10,8 @@ from typing import Annotated
 
 import typer
 
+from flows.options import DataOption, ImagenetOption
+
 
 def register_commands(app: typer.Typer) -> None:
     """Add the command to the command line."""
@@ -17,8 +19,8 @@ def register_commands(app: typer.Typer) -> None:
 
 
 def compare(
-    data: Annotated[Path, typer.Option(help="Folder of labelled images with index.csv.")],
-    imagenet: Annotated[Path, typer.Option(help="ImageNet weights of EfficientNet-Lite0 (.npz).")],
+    data: DataOption,
+    imagenet: ImagenetOption,
     out: Annotated[
         Path,
         typer.Option(help="Folder of the rows and the table; rows finished there are kept."),

@@ -6,22 +6,17 @@ As in `flows.cli`, heavy imports stand inside the commands.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from flows.options import BundleOption, DataOption, JsonOption, PartOption
 
 if TYPE_CHECKING:
     from rich.console import Console
 
 WIDTH_OF_A_FILE = 200
 """Columns where the output is no terminal: the tables are wide, and a log is searched by line."""
-
-BundleOption = Annotated[
-    Path | None,
-    typer.Option(help="Folder of the bundle; else the one that comes with the package."),
-]
-DataOption = Annotated[Path, typer.Option(help="Folder of labelled images with index.csv.")]
-JsonOption = Annotated[Path | None, typer.Option("--json", help="Write the figures here as JSON.")]
 
 
 def register_commands(app: typer.Typer) -> None:
@@ -33,10 +28,7 @@ def register_commands(app: typer.Typer) -> None:
 def evaluate(
     data: DataOption,
     bundle: BundleOption = None,
-    part: Annotated[
-        Literal["test", "all", "calibration", "fit"] | None,
-        typer.Option(help="Else test in the folder that the bundle was trained from, or all."),
-    ] = None,
+    part: PartOption = None,
     prevalence: Annotated[
         float,
         typer.Option(help="Share of slices with a tumour for which the NPV is stated."),

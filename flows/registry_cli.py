@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from flows.evaluation_cli import BundleOption, make_console
+from flows.evaluation_cli import make_console
+from flows.options import BundleOption, LakeOption, PlaceOption
 
 if TYPE_CHECKING:
     from conf.settings import Settings
@@ -26,14 +27,6 @@ model_app = typer.Typer(
     rich_markup_mode=None,
 )
 
-PlaceOption = Annotated[
-    str,
-    typer.Option(envvar="MRI_TRIAGE_PLACE", help="Settings of the lake and its storage."),
-]
-LakeOption = Annotated[
-    str | None,
-    typer.Option(help="Folder, file:///folder or s3://bucket/prefix; else lake.url."),
-]
 NameOption = Annotated[
     str | None,
     typer.Option(help="Model; else bundle.name, or the only one of the registry."),

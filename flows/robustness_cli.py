@@ -6,11 +6,12 @@ As in `flows.cli`, heavy imports stand inside the commands.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
-from flows.evaluation_cli import BundleOption, DataOption, JsonOption, make_console
+from flows.evaluation_cli import make_console
+from flows.options import BundleOption, DataOption, ImagenetOption, JsonOption, PartOption
 
 
 def register_commands(app: typer.Typer) -> None:
@@ -22,10 +23,7 @@ def register_commands(app: typer.Typer) -> None:
 def measure_shifts(
     data: DataOption,
     bundle: BundleOption = None,
-    part: Annotated[
-        Literal["test", "all", "calibration", "fit"] | None,
-        typer.Option(help="Else test in the folder that the bundle was trained from, or all."),
-    ] = None,
+    part: PartOption = None,
     change: Annotated[
         list[str] | None,
         typer.Option(help="Only this change, by its name in the table; may be repeated."),
@@ -71,7 +69,7 @@ def measure_shifts(
 
 def leave_one_out(
     data: DataOption,
-    imagenet: Annotated[Path, typer.Option(help="ImageNet weights of EfficientNet-Lite0 (.npz).")],
+    imagenet: ImagenetOption,
     out: Annotated[
         Path,
         typer.Option(help="Folder of bundles, checkpoints and table; goes on with what is there."),

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from flows.options import LakeOption, PlaceOption
+
 if TYPE_CHECKING:
     from rich.table import Table
 
@@ -20,18 +22,6 @@ if TYPE_CHECKING:
     from jobs.audit_log import AuditEvent
     from jobs.clean_lake import Cleaned
     from jobs.lake import Lake
-
-PlaceOption = Annotated[
-    str,
-    typer.Option(
-        envvar="MRI_TRIAGE_PLACE",
-        help="Settings: demo, hospital, or a YAML file of your own.",
-    ),
-]
-LakeOption = Annotated[
-    str | None,
-    typer.Option(help="Folder, file:///folder or s3://bucket/prefix; else lake.url."),
-]
 
 
 def register_commands(app: typer.Typer) -> None:

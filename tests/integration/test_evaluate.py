@@ -8,15 +8,13 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
-from PIL import Image
 
 from flows.cli import main
 from model.bundle import digest_of
 from model.training_data import SPLIT_SEED, digest_of_split, read_index, split_by_group
 from tests.builders import write_tiny_bundle
-from tests.unit.model.pictures import draw_head, ellipse
+from tests.drawn_slices import draw_slice, write_index
 
 pytestmark = pytest.mark.slow
 
@@ -43,37 +41,20 @@ METRICS = ROW_KEYS - {"n", "positives", "groups", "specificity_at_sensitivity", 
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Draw slices of 24 groups and two sources; every second one has a bright, masked lesion."""
     folder = tmp_path_factory.mktemp("drawn")
-    rows = []
-    for number in range(SLICES):
-        is_tumor = number % 2 == 1
-        lesion = ellipse(120, 120, (50 + number % 9, 52 + number % 7), (11, 9))
-        pixels, _ = draw_head(120, 120)
-        levels = np.where(lesion & is_tumor, 0.98, pixels * (0.6 + 0.005 * number))
-        Image.fromarray((levels * 255).astype(np.uint8)).save(folder / f"{number}.png")
-        Image.fromarray(lesion).save(folder / f"{number}-mask.png")
-        rows.append(
-            {
-                "path": f"{number}.png",
-                "source": "north" if number < 40 else "south",
-                "label": "tumor" if is_tumor else "no_tumor",
-                "tumor_type": "glioma" if is_tumor else "none",
-                "patient_id": "",
-                "group_id": f"g{number // 2}",
-                "width": 120,
-                "height": 120,
-                "mask": f"{number}-mask.png" if is_tumor else "",
-                "plane": "axial" if number < 40 else "",
-            },
+    rows = [
+        draw_slice(
+            folder,
+            number,
+            is_tumor=number % 2 == 1,
+            brightness=0.6 + 0.005 * number,
+            source="north" if number < 40 else "south",
+            tumor_type="glioma" if number % 2 == 1 else "none",
+            group_id=f"g{number // 2}",
+            plane="axial" if number < 40 else "",
         )
-    _write_index(folder, rows)
-    return folder
-
-
-def _write_index(folder: Path, rows: list[dict[str, Any]]) -> None:
-    with (folder / "index.csv").open("w", encoding="utf-8", newline="") as lines:
-        writer = csv.DictWriter(lines, rows[0].keys())
-        writer.writeheader()
-        writer.writerows(rows)
+        for number in range(SLICES)
+    ]
+    return write_index(folder, rows)
 
 
 @pytest.fixture(scope="module")
@@ -198,7 +179,7 @@ def test_the_page_of_a_folder_with_one_class_shows_what_can_be_shown(
     shutil.copytree(data, tmp_path / "normals")
     with (data / "index.csv").open(encoding="utf-8", newline="") as lines:
         rows = [row for row in csv.DictReader(lines) if row["label"] == "no_tumor"]
-    _write_index(tmp_path / "normals", rows)
+    write_index(tmp_path / "normals", rows)
     out = ("--json", str(tmp_path / "one.json"), "--html", str(tmp_path / "one.html"))
 
     assert _run("evaluate", tmp_path / "normals", bundle, *out) == 0

@@ -5,20 +5,15 @@ All pictures are drawn.
 
 from __future__ import annotations
 
-import csv
 import json
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 import pytest
-from PIL import Image
 
 from flows import robustness
 from flows.cli import main
 from flows.training import make_training_request
-from model.architectures import build_two_headed
 from model.bundle import Bundle, open_bundle
 from model.changed_picture import Change
 from model.evaluated_part import choose_part
@@ -32,7 +27,7 @@ from model.train_bundle import TrainingRequest
 from model.training import Stage, TrainingPlan
 from model.training_data import SPLIT_SEED, read_index, split_by_group
 from tests.builders import write_tiny_bundle
-from tests.unit.model.pictures import draw_head, ellipse
+from tests.drawn_slices import draw_slice, write_index, write_random_weights
 
 pytestmark = pytest.mark.slow
 
@@ -45,29 +40,17 @@ SOURCES = ("north", "south", "west")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Draw slices of three sources; every second one has a bright, masked lesion."""
     folder = tmp_path_factory.mktemp("drawn")
-    rows = []
-    for number in range(SLICES):
-        is_tumor = number % 2 == 1
-        lesion = ellipse(120, 120, (50 + number % 9, 52 + number % 7), (11, 9))
-        pixels, _ = draw_head(120, 120)
-        levels = np.where(lesion & is_tumor, 0.98, pixels * (0.6 + 0.003 * number))
-        Image.fromarray((levels * 255).astype(np.uint8)).save(folder / f"{number}.png")
-        Image.fromarray(lesion).save(folder / f"{number}-mask.png")
-        rows.append(
-            {
-                "path": f"{number}.png",
-                "source": SOURCES[number // 2 % 3],
-                "label": "tumor" if is_tumor else "no_tumor",
-                "tumor_type": "unknown" if is_tumor else "none",
-                "group_id": f"g{number}",
-                "mask": f"{number}-mask.png" if is_tumor else "",
-            },
+    rows = [
+        draw_slice(
+            folder,
+            number,
+            is_tumor=number % 2 == 1,
+            brightness=0.6 + 0.003 * number,
+            source=SOURCES[number // 2 % 3],
         )
-    with (folder / "index.csv").open("w", encoding="utf-8", newline="") as lines:
-        writer = csv.DictWriter(lines, rows[0].keys())
-        writer.writeheader()
-        writer.writerows(rows)
-    return folder
+        for number in range(SLICES)
+    ]
+    return write_index(folder, rows)
 
 
 @pytest.fixture(scope="module")
@@ -224,17 +207,7 @@ def test_a_wrong_argument_of_shifts_is_refused_before_anything_is_scored(  # noq
 @pytest.fixture(scope="module")
 def imagenet(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A file of random weights in the format of the ImageNet backbone."""
-    arrays: dict[str, npt.NDArray[np.float32]] = {}
-    norm = ("weight", "bias", "running_mean", "running_var")
-    for layer in build_two_headed(SIZE, 0.0).layers:
-        if layer.name.startswith("_") and layer.weights:
-            values = layer.get_weights()
-            names = norm if len(values) == len(norm) else ("weight",)
-            named = zip(names, values, strict=True)
-            arrays |= {f"{layer.name}.{name}": value for name, value in named}
-    file = tmp_path_factory.mktemp("weights") / "weights.npz"
-    np.savez(file, **arrays)
-    return file
+    return write_random_weights(tmp_path_factory.mktemp("weights"), SIZE)
 
 
 @pytest.fixture

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import keras
 import numpy as np
-import numpy.typing as npt
 import pytest
-from PIL import Image
 
 from model.architectures import build_two_headed, load_imagenet_weights
 from model.bundle import Bundle, load_network
@@ -22,7 +19,8 @@ from model.preprocessing import PreprocessingParameters, prepare_image
 from model.train_bundle import Reporting, TrainingRequest, train_bundle, train_on_fit_part
 from model.training import EpochReport, Stage, TrainingPlan
 from model.training_data import SPLIT_SEED, read_index, split_by_group
-from tests.unit.model.pictures import as_image, draw_head, ellipse
+from tests.drawn_slices import draw_slice, write_index, write_random_weights
+from tests.unit.model.pictures import as_image, draw_head
 
 pytestmark = pytest.mark.slow
 
@@ -34,58 +32,14 @@ PARAMETERS = PreprocessingParameters(size=SIZE)
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Forty drawn slices of forty groups; every second one has a bright, masked lesion."""
     folder = tmp_path_factory.mktemp("drawn")
-    rows = []
-    for number in range(40):
-        pixels, _ = draw_head(120, 120)
-        tumor = ellipse(120, 120, (50 + number % 9, 52 + number % 7), (11, 9))
-        is_tumor = number % 2 == 1
-        levels = np.where(tumor & is_tumor, 0.98, pixels * 0.9)
-        Image.fromarray((levels * 255).astype(np.uint8)).save(folder / f"{number}.png")
-        if is_tumor:
-            Image.fromarray(tumor).save(folder / f"{number}-mask.png")
-        rows.append(
-            {
-                "path": f"{number}.png",
-                "source": "drawn",
-                "label": "tumor" if is_tumor else "no_tumor",
-                "tumor_type": "unknown" if is_tumor else "none",
-                "patient_id": "",
-                "group_id": f"g{number}",
-                "width": 120,
-                "height": 120,
-                "mask": f"{number}-mask.png" if is_tumor else "",
-            },
-        )
-    with (folder / "index.csv").open("w", encoding="utf-8", newline="") as lines:
-        writer = csv.DictWriter(lines, rows[0].keys())
-        writer.writeheader()
-        writer.writerows(rows)
-    return folder
+    rows = [draw_slice(folder, number, is_tumor=number % 2 == 1) for number in range(40)]
+    return write_index(folder, rows)
 
 
 @pytest.fixture(scope="module")
 def imagenet(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A file of random weights in the format of the ImageNet backbone."""
-    network = build_two_headed(SIZE, 0.0)
-    arrays: dict[str, npt.NDArray[np.float32]] = {}
-    for layer in network.layers:
-        if not layer.name.startswith("_") or not layer.weights:
-            continue
-        parts = (
-            ("weight",)
-            if len(layer.weights) == 1
-            else (
-                "weight",
-                "bias",
-                "running_mean",
-                "running_var",
-            )
-        )
-        values = layer.get_weights()
-        arrays |= {f"{layer.name}.{part}": value for part, value in zip(parts, values, strict=True)}
-    file = tmp_path_factory.mktemp("weights") / "weights.npz"
-    np.savez(file, **arrays)
-    return file
+    return write_random_weights(tmp_path_factory.mktemp("weights"), SIZE)
 
 
 def _request(data: Path, imagenet: Path, folder: Path, epochs: int = 2) -> TrainingRequest:
