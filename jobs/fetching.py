@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TypeAlias, TypeVar
+from typing import Final, TypeAlias, TypeVar
 
 from jobs.lake import LakeObject
 
 Fetched = TypeVar("Fetched")
+
+THREAD_BYTES: Final = 16 * 1024**2
+"""Address space that a thread needs to start: its stack (8 MiB on Linux) and as much again."""
 
 _Pending: TypeAlias = deque[tuple[LakeObject, Future[Fetched]]]
 
@@ -42,6 +46,7 @@ def fetch_ahead(
     pending: _Pending[Fetched] = deque()
     held = 0
     with ThreadPoolExecutor(limits.threads, thread_name_prefix="fetch") as pool:
+        _start_threads(pool, limits.threads)
         try:
             for source in sources:
                 while pending and (
@@ -58,3 +63,17 @@ def fetch_ahead(
         finally:
             for _, future in pending:
                 future.cancel()
+
+
+def _start_threads(pool: ThreadPoolExecutor, threads: int) -> None:
+    """Start all threads of a pool while there is memory.
+
+    A thread that finds none when it starts dies without a word, and Python waits for it for ever.
+
+    Raises:
+        MemoryError: if there is none.
+    """
+    bytearray(threads * THREAD_BYTES)  # taken and given back at once; untouched, it costs nothing
+    everyone = threading.Barrier(threads)
+    for _ in range(threads):
+        pool.submit(everyone.wait)

@@ -1,3 +1,5 @@
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 
@@ -70,3 +72,32 @@ def test_an_error_comes_out_where_its_object_would_have_been() -> None:
     assert [next(fetched)[1], next(fetched)[1]] == ["scan-0.png", "scan-1.png"]
     with pytest.raises(StorageUnavailableError, match="no answer"):
         next(fetched)
+
+
+def test_every_thread_is_there_before_the_first_object_is_fetched() -> None:
+    def fetch(_: LakeObject) -> int:
+        return sum(thread.name.startswith("fetch") for thread in threading.enumerate())
+
+    fetched = fetch_ahead(SMALL[:1], fetch, FetchLimits(threads=5, bytes_ahead=1000))
+
+    assert [threads for _, threads in fetched] == [5]
+
+
+def test_without_memory_for_threads_the_fetching_fails_at_once_and_does_not_wait() -> None:
+    code = (
+        "import resource\n"
+        "from jobs.fetching import FetchLimits, fetch_ahead\n"
+        "from jobs.lake import LakeObject\n"
+        "pages = int(open('/proc/self/statm').read().split()[0])\n"
+        "limit = pages * resource.getpagesize() + 20 * 1024**2\n"
+        "resource.setrlimit(resource.RLIMIT_AS, (limit, limit))\n"
+        "sources = [LakeObject('scan.png', 'e', 10)]\n"
+        "list(fetch_ahead(sources, str, FetchLimits(threads=8, bytes_ahead=1000)))\n"
+    )
+
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False
+    )
+
+    assert done.returncode == 1
+    assert done.stderr.rstrip().endswith("MemoryError")
