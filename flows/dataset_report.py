@@ -12,17 +12,11 @@ from pathlib import Path
 from typing import Final
 
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from flows.evaluation import refuse_unwritable, show_preparing, tell, write_text
+from flows.progress import counting_bars
 from jobs.measure_pictures import encode_preview, find_unlisted_dicom, measure_folder
 from model.bundle import open_bundle
 from model.data_report import DataReport, ReadFolder, make_report
@@ -81,14 +75,7 @@ def print_report(report: DataReport, out: Path, console: Console) -> None:
 
 def _read(listed: LabelledFolder, processes: int, console: Console) -> ReadFolder:
     unlisted = find_unlisted_dicom(listed)
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=console, transient=True) as bars:
+    with counting_bars(console, transient=True) as bars:
         task = bars.add_task("read", total=len(listed.images) + len(unlisted))
         return measure_folder(listed, unlisted, processes, lambda: bars.advance(task))
 

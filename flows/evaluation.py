@@ -13,15 +13,8 @@ from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
 
+from flows.progress import counting_bars
 from model.bundle import open_bundle, packaged_bundle_folder
 from model.errors import ConfigurationError, OutputError
 from model.evaluate_bundle import Evaluation, evaluate_bundle
@@ -121,14 +114,7 @@ def tell(lines: list[str], console: Console) -> None:
 @contextmanager
 def show_preparing(console: Console) -> Iterator[OnPrepared]:
     """Give a function to be called with how many images are prepared, and show it as a bar."""
-    columns = (
-        TextColumn("{task.description:<10}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=console, transient=True) as bars:
+    with counting_bars(console, transient=True) as bars:
         task = bars.add_task("prepare", total=None)
 
         def on_prepared(done: int, total: int) -> None:

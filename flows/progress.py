@@ -16,6 +16,7 @@ from rich.progress import (
     TaskID,
     TextColumn,
     TimeElapsedColumn,
+    TimeRemainingColumn,
 )
 
 if TYPE_CHECKING:
@@ -32,6 +33,24 @@ LINE_SECONDS: Final = 10.0
 """Pause between two plain lines of one step: a log of a million images stays readable."""
 
 ProgressCallback = Callable[["StepProgress"], None]
+
+
+def counting_bars(console: Console, *, transient: bool = False) -> Progress:
+    """Make bars with what is counted, the time gone and the time left.
+
+    Args:
+        console: where to.
+        transient: whether they go when they are done.
+    """
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        console=console,
+        transient=transient,
+    )
 
 
 @contextmanager

@@ -7,23 +7,16 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
+from rich.progress import Progress
 
 from flows.evaluation import format_json, tell_part, write_text
+from flows.progress import counting_bars
 from flows.training import make_training_request
 from model.bundle import open_bundle, packaged_bundle_folder
 from model.errors import ConfigurationError, OutputError
@@ -82,7 +75,7 @@ def measure_shifts_with_bar(  # noqa: PLR0913 - what the command line asks for
 
         judges = load_plain_judges(compared)
     tell_part(chosen, console)
-    with _bars(console, transient=True) as bars:
+    with counting_bars(console, transient=True) as bars:
         task = bars.add_task(f"{len(changes)} changes", total=len(chosen.images))
         return make_shift_table(
             bundle,
@@ -137,7 +130,7 @@ def leave_out_with_bars(  # noqa: PLR0913 - what the command line asks for
         epochs=SHORT_EPOCHS,
     )
     measured = {}
-    with _bars(console, transient=False) as bars:
+    with counting_bars(console, transient=False) as bars:
         plan = _find_plan(out / PLAN_FILE, begun_with, request, all_left_out[0], bars)
         for left_out in all_left_out:
             measured[left_out.name] = _train_and_measure(
@@ -235,16 +228,3 @@ def _train_and_measure(
     )
     bundle = train_without(left_out, request, reporting, on_prepared)
     return measure_left_out(bundle, left_out, on_prepared)
-
-
-@contextmanager
-def _bars(console: Console, *, transient: bool) -> Iterator[Progress]:
-    columns = (
-        TextColumn("{task.description:<24}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=console, transient=transient) as bars:
-        yield bars

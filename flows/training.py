@@ -6,16 +6,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
 from rich.table import Table
 
+from flows.progress import counting_bars
 from jobs.code_version import code_version
 from model.bundle import Bundle
 from model.preprocessing import PreprocessingParameters
@@ -69,14 +62,7 @@ def train_with_bars(request: TrainingRequest, console: Console) -> Bundle:
         TrainingDataError: if the data cannot be used.
         BundleError: if the bundle's folder exists.
     """
-    columns = (
-        TextColumn("{task.description:<10}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=console) as bars:
+    with counting_bars(console) as bars:
         loading = bars.add_task("load", total=None)
         training = bars.add_task("train", total=None)
 

@@ -1,4 +1,4 @@
-"""Masks of pixels: widen, open, close, the largest piece, its convex hull."""
+"""Masks of pixels: the largest piece, its convex hull, closed gaps."""
 
 from __future__ import annotations
 
@@ -38,27 +38,7 @@ def convex_hull(piece: Mask) -> Mask:
     return np.asarray(image, dtype=bool) | piece
 
 
-def open_mask(mask: Mask) -> Mask:
-    """Erode and dilate by one pixel to the four sides; what lies beyond the picture is empty."""
-    return dilate(~dilate(np.pad(~mask, 1, constant_values=True))[1:-1, 1:-1])
-
-
 def close_mask(mask: Mask, steps: int) -> Mask:
     """Dilate and erode by some pixels; a mask at the picture's edge does not shrink from it."""
-    wide = np.pad(mask, steps + 1)
-    for _ in range(steps):
-        wide = dilate(wide)
-    wide = ~wide
-    for _ in range(steps):
-        wide = dilate(wide)
-    return ~wide[steps + 1 : -steps - 1, steps + 1 : -steps - 1]
-
-
-def dilate(mask: Mask) -> Mask:
-    """Widen a mask by one pixel to the four sides; ten times as fast here as scipy's."""
-    out = mask.copy()
-    out[1:] |= mask[:-1]
-    out[:-1] |= mask[1:]
-    out[:, 1:] |= mask[:, :-1]
-    out[:, :-1] |= mask[:, 1:]
-    return out
+    wide = ndimage.binary_closing(np.pad(mask, steps + 1), iterations=steps)
+    return np.asarray(wide[steps + 1 : -steps - 1, steps + 1 : -steps - 1], dtype=bool)

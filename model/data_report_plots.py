@@ -142,9 +142,7 @@ def draw_group_sizes(sizes: Sequence[int]) -> Picture:
     steps = range(max(doublings) + 1)
     names = [_name_doubling(step) for step in steps]
     figure, axes = _make_axes("pictures in a group", "groups", height=3.6)
-    axes.bar_label(axes.bar(names, [doublings[n] for n in steps], **_fill(BLUE, "")), fontsize=9)
-    axes.margins(y=0.1)
-    axes.grid(axis="x", visible=False)
+    _draw_counts(axes, names, [doublings[step] for step in steps])
     return _as_picture(
         figure,
         "Sizes of the groups",
@@ -159,9 +157,7 @@ def draw_cluster_sizes(sizes: Sequence[int]) -> Picture:
     counts = Counter(min(size, LARGEST_SIZE + 1) for size in sizes)
     names = [*map(str, range(2, LARGEST_SIZE + 1)), f"more than {LARGEST_SIZE}"]
     heights = [counts[size] for size in range(2, LARGEST_SIZE + 2)]
-    axes.bar_label(axes.bar(names, heights, **_fill(BLUE, "")), fontsize=9)
-    axes.margins(y=0.1)
-    axes.grid(axis="x", visible=False)
+    _draw_counts(axes, names, heights)
     return _as_picture(
         figure,
         "Near-duplicates",
@@ -254,6 +250,12 @@ def _name_doubling(step: int) -> str:
 
 def _percent(share: float | None) -> str:
     return "-" if share is None else f"{share:.1%}"
+
+
+def _draw_counts(axes: Any, names: Sequence[str], counts: Sequence[int]) -> None:  # noqa: ANN401 - matplotlib has no types
+    axes.bar_label(axes.bar(names, counts, **_fill(BLUE, "")), fontsize=9)
+    axes.margins(y=0.1)
+    axes.grid(axis="x", visible=False)
 
 
 def _fill(colour: str, hatch: str) -> dict[str, Any]:

@@ -16,7 +16,7 @@ import numpy.typing as npt
 from PIL import Image
 from scipy import ndimage
 
-from model.binary_masks import close_mask, convex_hull, largest_piece, open_mask
+from model.binary_masks import close_mask, convex_hull, largest_piece
 from model.images import GrayPixels
 from model.picture_rims import is_negative, trim_flat_borders, trim_frame
 
@@ -166,10 +166,9 @@ def _hull_of_largest_piece(levels: npt.NDArray[np.float32]) -> npt.NDArray[np.bo
     )
     background, bright = np.percentile(smooth[::2, ::2], (2.0, 99.0))
     lifted = smooth > background + LIFT * (bright - background)
-    if busy:  # text and rulers are thin: gone, or apart from the head if nothing joins them to it
-        piece = largest_piece(open_mask(open_mask(lifted)), SMALLEST_HEAD)
-    else:
-        piece = largest_piece(close_mask(open_mask(lifted), CLOSING_STEPS), SMALLEST_HEAD)
+    opened = ndimage.binary_opening(lifted)
+    # Text and rulers are gone, or apart from the head if nothing joins them to it.
+    piece = largest_piece(opened if busy else close_mask(opened, CLOSING_STEPS), SMALLEST_HEAD)
     return None if piece is None else convex_hull(piece)
 
 
@@ -183,7 +182,7 @@ def _hull_within_noise(grain: npt.NDArray[np.float32]) -> npt.NDArray[np.bool_] 
     noise = float(np.median(corners))
     if noise < LEAST_GRAIN or float(np.percentile(corners, 10)) < NOISE_EVENNESS * noise:
         return None
-    quiet = close_mask(open_mask(grain < HEAD_GRAIN * noise), CLOSING_STEPS)
+    quiet = close_mask(ndimage.binary_opening(grain < HEAD_GRAIN * noise), CLOSING_STEPS)
     piece = largest_piece(quiet, SMALLEST_HEAD)
     return None if piece is None else convex_hull(piece)
 

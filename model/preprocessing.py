@@ -15,7 +15,6 @@ from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field
 from scipy import ndimage
 
-from model.binary_masks import dilate
 from model.head_region import HeadRegion, find_head
 from model.images import DecodedImage, GrayPixels
 
@@ -209,7 +208,7 @@ def cut_square(levels: npt.NDArray[np.uint8], region: Region, size: int) -> npt.
 
 def cut_hull(head: HeadRegion, region: Region, size: int) -> npt.NDArray[np.bool_]:
     """Return (size, size): True inside the head's hull, one mask pixel widened, in `region`."""
-    widened = dilate(head.mask)
+    widened = ndimage.binary_dilation(head.mask)
     centres = (np.arange(size) + 0.5) * region.side / size
     rows = np.floor((region.y + centres) / head.scale).astype(int)
     columns = np.floor((region.x + centres) / head.scale).astype(int)
