@@ -144,6 +144,10 @@ def train_model(
     imagenet: ImagenetOption,
     out: Annotated[Path, typer.Option(help="Folder of the new bundle; must not exist.")],
     version: Annotated[str, typer.Option(help="Version of the bundle.")] = "1.0.0",
+    start_from: Annotated[
+        Path | None,
+        typer.Option(help="Train a bundle of the same split on, with the epochs given here."),
+    ] = None,
     checkpoints: Annotated[
         Path,
         typer.Option(help="A training that was stopped goes on from here."),
@@ -160,6 +164,7 @@ def train_model(
     request = make_training_request(
         data=data,
         imagenet=imagenet,
+        start_from=start_from,
         out=out,
         version=version,
         checkpoints=checkpoints,

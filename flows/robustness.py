@@ -124,6 +124,7 @@ def leave_out_with_bars(  # noqa: PLR0913 - what the command line asks for
     request = make_training_request(
         data=data,
         imagenet=imagenet,
+        start_from=None,
         out=out,
         version="left-out",
         checkpoints=out,

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Final
 
 from rich.console import Console
 from rich.table import Table
 
 from flows.progress import counting_bars
 from jobs.code_version import code_version
-from model.bundle import Bundle
+from model.bundle import Bundle, open_bundle
 from model.preprocessing import PreprocessingParameters
 from model.train_bundle import Reporting, TrainingRequest, train_bundle
 from model.training import EpochReport, Stage, TrainingPlan
@@ -19,11 +20,16 @@ MODEL_NAME = "two-headed-lite0"
 SMALL_SIZE = 128
 """Pixels of the first epochs: less than half as many as in the size that ships."""
 
+LEARNING_RATE: Final = 6e-4
+CONTINUED_LEARNING_RATE: Final = 3e-4
+"""A trained network is unlearnt by the rate that a fresh one needs."""
+
 
 def make_training_request(  # noqa: PLR0913 - what the command line asks for
     *,
     data: Path,
     imagenet: Path,
+    start_from: Path | None,
     out: Path,
     version: str,
     checkpoints: Path,
@@ -34,6 +40,7 @@ def make_training_request(  # noqa: PLR0913 - what the command line asks for
     Args:
         data: folder with ``index.csv``.
         imagenet: weights of the backbone.
+        start_from: a bundle whose network is trained on; None for the backbone's weights.
         out: folder of the new bundle.
         version: of the bundle.
         checkpoints: of a training that may have been stopped; one folder a version.
@@ -44,13 +51,17 @@ def make_training_request(  # noqa: PLR0913 - what the command line asks for
     return TrainingRequest(
         data=data,
         imagenet=imagenet,
+        start_from=None if start_from is None else open_bundle(start_from),
         checkpoints=checkpoints / version,
         out=out,
         name=MODEL_NAME,
         version=version,
         date=datetime.now(UTC).date().isoformat(),
         code_version=code_version(),
-        plan=TrainingPlan(stages=(Stage(SMALL_SIZE, small), Stage(parameters.size, full))),
+        plan=TrainingPlan(
+            stages=(Stage(SMALL_SIZE, small), Stage(parameters.size, full)),
+            learning_rate=LEARNING_RATE if start_from is None else CONTINUED_LEARNING_RATE,
+        ),
         parameters=parameters,
     )
 

@@ -123,6 +123,17 @@ def load_imagenet_weights(network: keras.Model, file: Path) -> int:
     return len(backbone)
 
 
+def copy_weights(source: keras.Model, network: keras.Model) -> None:
+    """Put the weights of `source` into the layers of the same names; it may have more layers.
+
+    Raises:
+        ValueError: if a layer is not in `source`, or is of another shape.
+    """
+    for layer in network.layers:
+        if layer.weights:
+            layer.set_weights(source.get_layer(layer.name).get_weights())
+
+
 def _stored_weights(layer: keras.Layer, stored: dict[str, Weights]) -> list[Weights]:
     is_norm = isinstance(layer, layers.BatchNormalization)
     parts = ("weight", "bias", "running_mean", "running_var") if is_norm else ("weight",)

@@ -3,13 +3,14 @@
 Every change is decided first (a frozen record of numbers, from a seeded generator) and applied
 afterwards. What each one is against: framing and skull removal (hospitals prepare pictures
 differently), curves, bias fields and noise (scanners), resampling and re-encoding (archives),
-pasted and painted lesions (a source that has tumours only, or normals only).
+clutter (backgrounds that were not removed), bending (few patients), pasted and painted lesions (a
+source that has tumours only, or normals only).
 """
 
 from __future__ import annotations
 
 import io
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -17,10 +18,14 @@ import numpy.typing as npt
 from PIL import Image
 from scipy import ndimage
 
+from model.clutter import make_clutter
+
 Levels = npt.NDArray[np.float32]
 """(size, size), 0..1, 0 outside the head."""
 
 CURVE_KNOTS: Final = 5
+BEND_CELLS: Final = 5
+"""Cells a side of the grid whose inner corners are moved to bend a picture."""
 
 
 @dataclass(frozen=True)
@@ -51,8 +56,10 @@ class Changes:
     shift_y: float
     mirror: bool
     upside_down: bool
+    bend: float
     hull_growth: float
     keep_background: bool
+    clutter_reach: float
     gamma: float
     curve: tuple[float, ...] | None
     negative: bool
@@ -78,10 +85,12 @@ def decide_changes(random: np.random.Generator) -> Changes:
         shift_y=float(random.normal(0, 0.025)),
         mirror=bool(random.random() < 0.5),
         upside_down=bool(random.random() < 0.15),
+        bend=float(random.uniform(0.005, 0.025)) if random.random() < 0.3 else 0.0,
         hull_growth=(
             float(random.uniform(-0.13, -0.07)) if skull_removed else float(random.normal(0, 0.012))
         ),
         keep_background=bool(random.random() < 0.08),
+        clutter_reach=float(random.uniform(0.02, 0.3)) if random.random() < 0.14 else 0.0,
         gamma=float(np.exp(random.normal(0, 0.25))),
         curve=_monotone_curve(random) if random.random() < 0.3 else None,
         negative=bool(random.random() < 0.06),
@@ -104,8 +113,10 @@ NO_CHANGES: Final = Changes(
     shift_y=0.0,
     mirror=False,
     upside_down=False,
+    bend=0.0,
     hull_growth=0.0,
     keep_background=False,
+    clutter_reach=0.0,
     gamma=1.0,
     curve=None,
     negative=False,
@@ -138,6 +149,7 @@ def apply_changes(
         The network's input, (size, size) uint8, and the tumour's outline, (size, size) float32
         0..1, or None where no mask is known.
     """
+    sample = bend_sample(sample, changes) if changes.bend > 0.0 else sample
     matrix = _affine(sample.levels.shape[0], size, changes, head_share)
     # Twice the size first, then an anti-aliased halving: a plain transform would alias.
     picture = _warp(sample.levels, matrix, size, over=2)
@@ -151,7 +163,54 @@ def apply_changes(
         levels = np.where(hull, levels, np.float32(0))
         if tumor is not None:
             tumor = np.where(hull, tumor, np.float32(0))
+    if changes.clutter_reach > 0.0:
+        levels = _add_clutter(levels, hull, changes)
     return (np.clip(levels, 0.0, 1.0) * 255.0 + 0.5).astype(np.uint8), tumor
+
+
+def bend_sample(sample: Sample, changes: Changes) -> Sample:
+    """Bend picture, hull and outline alike, as no two heads and lesions have the same shape."""
+    wide = sample.levels.shape[0]
+    edges = np.linspace(0, wide, BEND_CELLS + 1).round().astype(int)
+    corners = np.stack(np.meshgrid(edges, edges, indexing="xy"), axis=-1).astype(np.float64)
+    random = np.random.default_rng((changes.noise_seed, BEND_CELLS))
+    inner = corners[1:-1, 1:-1]
+    inner += random.normal(0.0, changes.bend * wide, inner.shape)
+    mesh = [
+        (
+            (int(edges[x]), int(edges[y]), int(edges[x + 1]), int(edges[y + 1])),
+            # Pillow goes round a cell: upper left, lower left, lower right, upper right.
+            (*corners[y, x], *corners[y + 1, x], *corners[y + 1, x + 1], *corners[y, x + 1]),
+        )
+        for y in range(BEND_CELLS)
+        for x in range(BEND_CELLS)
+    ]
+
+    def bend(levels: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+        bent = Image.fromarray(levels).transform(
+            (wide, wide),
+            Image.Transform.MESH,
+            mesh,
+            Image.Resampling.BILINEAR,
+        )
+        return np.asarray(bent, dtype=np.uint8)
+
+    def bend_mask(mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+        return np.asarray(bend(np.where(mask, np.uint8(255), np.uint8(0))) > 127, dtype=bool)
+
+    return replace(
+        sample,
+        levels=bend(sample.levels),
+        hull=bend_mask(sample.hull),
+        tumor=None if sample.tumor is None else bend_mask(sample.tumor),
+    )
+
+
+def _add_clutter(levels: Levels, hull: npt.NDArray[np.bool_], changes: Changes) -> Levels:
+    """Put clutter around the head, as far as a head region that was drawn too wide lets it in."""
+    random = np.random.default_rng(changes.noise_seed)
+    around = _grow(hull, changes.clutter_reach) & ~hull
+    return np.where(around, make_clutter(levels.shape, random), levels)
 
 
 def change_levels(levels: Levels, hull: npt.NDArray[np.bool_], changes: Changes) -> Levels:

@@ -127,7 +127,7 @@ def load_whole_samples(
 
 def keep_background(random: np.random.Generator) -> Changes:
     """Decide an augmentation as `decide_changes` does, of a picture that keeps its background."""
-    return replace(decide_changes(random), keep_background=True)
+    return replace(decide_changes(random), keep_background=True, clutter_reach=0.0)
 
 
 def _shrink_whole(levels: npt.NDArray[np.uint8], size: int) -> NetworkInput:

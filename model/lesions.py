@@ -26,7 +26,11 @@ BRAIN_INSET: Final = 0.12
 
 @dataclass(frozen=True)
 class PaintedLesion:
-    """A lesion to paint: radius and position as shares of the head's size; levels of 255."""
+    """A lesion to paint.
+
+    Radius is a share of the head's size, the rim's width one of the radius; levels are of 255;
+    softness of the edge is in pixels of the wide crop: infiltration has no sharp one.
+    """
 
     radius: float
     roughness: float
@@ -35,13 +39,14 @@ class PaintedLesion:
     rim_share: float
     texture: float
     halo: float
+    softness: float
     seed: int
 
 
 def decide_painted_lesion(random: np.random.Generator) -> PaintedLesion:
     """Draw the numbers of a painted lesion: ring, solid, dark, with or without oedema."""
-    kind = random.choice(("ring", "solid", "dark"), p=(0.35, 0.45, 0.2))
-    bright = float(random.uniform(45, 130))
+    kind = random.choice(("ring", "solid", "dark"), p=(0.3, 0.35, 0.35))
+    bright = float(random.uniform(38, 130))
     rim, core = {
         "ring": (bright, -float(random.uniform(10, 60))),
         "solid": (bright, bright * float(random.uniform(0.7, 1.1))),
@@ -55,6 +60,7 @@ def decide_painted_lesion(random: np.random.Generator) -> PaintedLesion:
         rim_share=float(random.uniform(0.15, 0.4)),
         texture=float(random.uniform(3, 14)),
         halo=float(random.uniform(-30, 45)) if random.random() < 0.5 else 0.0,
+        softness=float(random.uniform(0.8, 3.5)),
         seed=int(random.integers(2**31)),
     )
 
@@ -74,7 +80,7 @@ def paint_lesion(sample: Sample, lesion: PaintedLesion) -> Sample:
     along = dx * np.cos(angle) + dy * np.sin(angle)
     across = (-dx * np.sin(angle) + dy * np.cos(angle)) / squeeze
     distance = np.hypot(along, across) / (lesion.radius * extent) + lesion.roughness * noise
-    body = ndimage.gaussian_filter((distance < 1.0).astype(np.float32), 0.8)
+    body = ndimage.gaussian_filter((distance < 1.0).astype(np.float32), lesion.softness)
     core = ndimage.gaussian_filter((distance < 1.0 - lesion.rim_share).astype(np.float32), 1.0)
     change = lesion.rim * body + (lesion.core - lesion.rim) * core
     change += body * lesion.texture * _smooth_noise(size, 1.5, random)

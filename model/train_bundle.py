@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import keras
 import numpy as np
 from scipy.special import expit
 
 from model.assembly import assemble_network, with_scope_features
-from model.bundle import Bundle, refuse_existing, write_bundle
+from model.bundle import Bundle, load_network, refuse_existing, write_bundle
 from model.card import Card
 from model.cross_validation import SafeThreshold, choose_safe_threshold
+from model.errors import BundleError
 from model.localisation import choose_map_threshold
 from model.measurement import PreparedPart, measure_scores, prepare_part, score_part
 from model.preprocessing import PreprocessingParameters
@@ -52,6 +53,7 @@ class TrainingRequest:
     Attributes:
         data: folder with ``index.csv``.
         imagenet: weights of the backbone.
+        start_from: a bundle of the same split whose network is trained on; None: from `imagenet`.
         checkpoints: folder of the checkpoints; a training goes on from it.
         out: folder of the new bundle; must not exist.
         name: of the model.
@@ -64,6 +66,7 @@ class TrainingRequest:
 
     data: Path
     imagenet: Path
+    start_from: Bundle | None
     checkpoints: Path
     out: Path
     name: str
@@ -88,10 +91,12 @@ def train_bundle(request: TrainingRequest, reporting: Reporting) -> Bundle:
 
     Raises:
         TrainingDataError: if the data cannot be used.
-        BundleError: if the bundle's folder exists.
+        BundleError: if the bundle's folder exists, or the bundle to start from cannot be used.
     """
     refuse_existing(request.out)
     parts = split_by_group(read_index(request.data), SPLIT_SEED)
+    data_digest = digest_of_split(parts, request.data)
+    _refuse_other_split(request.start_from, data_digest)
     held = prepare_part(parts["calibration"], request.parameters)
     trained = train_on_fit_part(request, parts["fit"], held, reporting)
     prepared: dict[Part, PreparedPart] = {
@@ -99,7 +104,7 @@ def train_bundle(request: TrainingRequest, reporting: Reporting) -> Bundle:
         "calibration": held,
         "test": prepare_part(parts["test"], request.parameters),
     }
-    return calibrate_bundle(request, trained, prepared, digest_of_split(parts, request.data))
+    return calibrate_bundle(request, trained, prepared, data_digest)
 
 
 def train_on_fit_part(
@@ -139,6 +144,7 @@ def train_on_fit_part(
         request.parameters,
         request.plan,
         imagenet=request.imagenet,
+        start=None if request.start_from is None else load_network(request.start_from),
         checkpoints=request.checkpoints,
         watch=watch,
         on_step=reporting.on_step,
@@ -187,7 +193,7 @@ def calibrate_bundle(
         temperature=temperature,
         scope=scope,
         data_digest=data_digest,
-        training=request.plan.as_record(),
+        training=_training_record(request),
         metrics={},
         code_version=request.code_version,
     )
@@ -202,6 +208,21 @@ def calibrate_bundle(
     }
     _discard(draft)
     return write_bundle(request.out, network, card.model_copy(update=measured))
+
+
+def _refuse_other_split(start: Bundle | None, data_digest: str) -> None:
+    if start is not None and start.card.data_digest != data_digest:
+        message = (
+            f"the bundle to start from, {start.card.name} {start.card.version}, was trained on "
+            "other images or another split, so that it may know this test part: start from one of "
+            "the same split, or from the ImageNet weights"
+        )
+        raise BundleError(message)
+
+
+def _training_record(request: TrainingRequest) -> dict[str, Any]:
+    start = request.start_from
+    return request.plan.as_record() | {"started_from": None if start is None else start.digest}
 
 
 def _threshold_in_words(safe: SafeThreshold) -> str:

@@ -14,7 +14,7 @@ import numpy.typing as npt
 import tensorflow as tf
 from keras import layers
 
-from model.architectures import build_two_headed, load_imagenet_weights
+from model.architectures import build_two_headed, copy_weights, load_imagenet_weights
 from model.augmentation import Sample
 from model.preprocessing import PreprocessingParameters
 from model.training_samples import Batch, make_batches
@@ -160,6 +160,7 @@ def train_network(  # noqa: PLR0913 - each is a separate decision of the caller
     plan: TrainingPlan,
     *,
     imagenet: Path,
+    start: keras.Model | None = None,
     checkpoints: Path,
     watch: Callable[[keras.Model], float],
     on_step: Callable[[int, int], None],
@@ -175,6 +176,7 @@ def train_network(  # noqa: PLR0913 - each is a separate decision of the caller
         parameters: preprocessing; its size is the one that ships.
         plan: stages, schedule and seed.
         imagenet: weights of the backbone.
+        start: a network of this kind whose weights are gone on from instead.
         checkpoints: folder; the training goes on from its newest checkpoint if there is one.
         watch: measures the averaged network's loss on images outside the fit part.
         on_step: called with steps done and steps of the whole training.
@@ -185,7 +187,10 @@ def train_network(  # noqa: PLR0913 - each is a separate decision of the caller
     """
     keras.utils.set_random_seed(plan.seed)
     network = build_two_headed(None, plan.dropout, FusedBatchNormalization)
-    load_imagenet_weights(network, imagenet)
+    if start is None:
+        load_imagenet_weights(network, imagenet)
+    else:
+        copy_weights(start, network)
     averaged = build_two_headed(parameters.size, plan.dropout)
     averaged.set_weights(network.get_weights())
     optimizer = _make_optimizer(plan)

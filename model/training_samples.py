@@ -40,7 +40,7 @@ TRAINING_LIMITS: Final = DecodingLimits(
     maximum_frames=2000,
 )
 
-PAINT_SHARE: Final = 0.14
+PAINT_SHARE: Final = 0.18
 PASTE_SHARE: Final = 0.16
 HEALTHY_PATCH_SHARE: Final = 0.12
 """Shares of the drawn healthy slices that get a painted or pasted lesion, or a healthy patch."""
