@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -15,6 +16,7 @@ from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, available_timezones
 
 import yaml
+from cronsim import CronSim, CronSimError
 from pydantic import (
     BaseModel,
     ConfigDict,
@@ -97,6 +99,29 @@ class NightSettings(Section):
         return ZoneInfo(self.time_zone)
 
 
+class ScheduleSettings(Section):
+    """When the nightly flow runs, and for how long at most."""
+
+    cron: str = Field(description="when the nightly flow starts, in the hospital's time zone")
+    night_hours: float = Field(gt=0, description="a run of one night is ended after so many hours")
+    runs_at_once: int = Field(
+        ge=2, description="runs of one `serve`; two at least, so that no backfill holds up a night"
+    )
+
+    @field_validator("cron")
+    @classmethod
+    def _five_fields(cls, value: str) -> str:
+        try:
+            CronSim(value, datetime(2026, 1, 1, tzinfo=UTC))
+        except CronSimError as error:
+            message = (
+                f"is no cron line ({error}): write minute, hour, day, month and weekday, as in "
+                "15 4 * * *"
+            )
+            raise ValueError(message) from None
+        return value
+
+
 class DecodingSettings(Section):
     """Limits that hold before and while an image is decoded."""
 
@@ -161,6 +186,26 @@ class PublishSettings(Section):
     )
 
 
+class ReportSettings(Section):
+    """What the artifacts of a night show."""
+
+    pictures: bool = Field(description="worst cases with pictures; no text is burned into them")
+    worst_cases: int = Field(ge=0, le=24)
+    history_nights: int = Field(ge=1, le=90, description="nights before that a night is held to")
+
+
+class AlertSettings(Section):
+    """Whom to tell, and what is unusual."""
+
+    block: str | None = Field(
+        description="notification block of the Prefect server as type/name, as in "
+        "custom-webhook/hospital; null tells nobody",
+    )
+    least_nights: int = Field(ge=3, description="of history, before any night is called unusual")
+    deviations: float = Field(gt=0, description="robust standard deviations that are unusual")
+    late_objects: int = Field(ge=1, description="late images of one night that are unusual")
+
+
 class RetentionSettings(Section):
     """For how many days after a night, or its last run, `mri-triage clean` keeps what; null: ever.
 
@@ -179,11 +224,14 @@ class Settings(Section):
     demo: bool = Field(description="true only for the mini lake: identifiers need no secret key")
     lake: LakeSettings
     night: NightSettings
+    schedule: ScheduleSettings
     decoding: DecodingSettings
     engine: EngineSettings
     bundle: BundleSettings
     explanation: ExplanationSettings
     publish: PublishSettings
+    reports: ReportSettings
+    alerts: AlertSettings
     retention: RetentionSettings
 
 

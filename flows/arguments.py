@@ -45,13 +45,18 @@ def resolve_settings(
     *,
     lake: str | None = None,
     threshold: float | None = None,
+    bundle_version: str | None = None,
 ) -> Settings:
     """Load the settings of a place and put the arguments of the command over them.
 
     Raises:
         SettingsError: if the place, a key or a value is wrong.
     """
-    changes = {"lake.url": lake, "bundle.threshold": threshold}
+    changes = {
+        "lake.url": lake,
+        "bundle.threshold": threshold,
+        "bundle.version": bundle_version,
+    }
     return override_settings(load_settings(place, environ), changes)
 
 

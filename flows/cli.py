@@ -123,11 +123,11 @@ def run_nights(
     # Prefect takes seconds to start, Spark and the network too: what is wrong is said before.
     check_request(make_night_request(settings, nights[0], os.environ))
     prepare_prefect(os.environ)
-    from flows.nightly import nightly
+    from flows.night import night_flow
     from flows.reports import format_summary
 
     for one in nights:
-        outcome = nightly(
+        outcome = night_flow(
             night=one,
             lake=lake,
             place=place,

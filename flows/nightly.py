@@ -1,124 +1,100 @@
-"""The flow ``nightly``: the steps of a night as tasks of Prefect."""
+"""The flow ``nightly``: last night, and the nights before it that images came late for."""
 
 from __future__ import annotations
 
-import logging
 import os
-from collections.abc import Callable
-from datetime import date
-from typing import Any, TypeVar
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
 
-from prefect import Task, flow, task
-from prefect.artifacts import create_markdown_artifact, create_table_artifact
-from prefect.cache_policies import NO_CACHE
-from prefect.client.schemas.objects import State, TaskRun
-from prefect.utilities.annotations import quote
-from rich.console import Console
+from prefect import flow, get_run_logger
+from prefect.client.schemas.objects import State
+from prefect.runtime import flow_run
+from prefect.states import Completed, Failed
 
-from conf.settings import NightSettings
-from flows.arguments import resolve_settings
-from flows.night_request import make_night_request
-from flows.progress import ProgressCallback, show_progress
-from flows.reports import artifact_key, format_markdown, list_counts
-from jobs.night_run import NightOutcome, NightRequest, Progress
-from jobs.score_night import (
-    close_night,
-    explain_sample,
-    open_night,
-    publish_night,
-    score_shards,
-)
-from jobs.spark_session import make_session
-from model.errors import TransientError
-from model.unforeseen import quoting_nothing
+from conf.settings import Settings
+from flows.arguments import choose_last_night, make_lake_address, resolve_settings
+from flows.night import run_as_sub_run
+from flows.notifications import notify_of_nights
+from jobs.lake import Lake, open_lake
+from jobs.night_states import NightState, NightStatus, inspect_night
 
-Answer = TypeVar("Answer")
-
-LOG = logging.getLogger(__name__)
+NEEDS_A_RUN = frozenset({NightStatus.LATE_IMAGES, NightStatus.MISSING, NightStatus.FAILED})
+"""Of the earlier nights; one that failed or was left out would else wait for a person."""
 
 
-@flow(name="nightly", flow_run_name="night {night}", persist_result=False)
+def name_run() -> str:
+    """Name a run after its night; Prefect calls this when the run begins."""
+    return f"nightly {flow_run.parameters.get('night') or 'of the night before'}"
+
+
+@flow(name="nightly", flow_run_name=name_run, persist_result=False)
 def nightly(
-    night: date,
+    night: date | None = None,
+    relist_nights: int | None = None,
     lake: str | None = None,
     place: str = "base",
     threshold: float | None = None,
     allow_fewer: bool = False,
     publish_anyway: bool = False,
-) -> NightOutcome:
-    """Score the images of a night and publish it.
+) -> State[Any]:
+    """Score last night, then the nights before it that hold images which were not published.
 
     Args:
-        night: The date that the images belong to.
+        night: The night to score; empty for the one before the day on which the run was due, in
+            the hospital's time zone.
+        relist_nights: How many earlier nights are looked at for late images; empty for the
+            place's own number.
         lake: Folder, file:///folder or s3://bucket/prefix; empty for the place's own.
         place: Settings by name (demo, hospital) or a YAML file.
         threshold: Flag from this probability on; a higher one than the bundle's is refused.
-        allow_fewer: Publish though the night holds fewer objects than were published before.
+        allow_fewer: Publish though a night holds fewer objects than were published before.
         publish_anyway: Publish though too many images could not be read.
-
-    Returns:
-        What was published.
     """
     settings = resolve_settings(place, os.environ, lake=lake, threshold=threshold)
-    request = make_night_request(
-        settings,
-        night,
-        os.environ,
-        allow_fewer=allow_fewer,
-        publish_anyway=publish_anyway,
-    )
-    with show_progress(Console(stderr=True)) as report:
-        outcome = _run_steps(request, settings.night, report)
-    _store_report(outcome)
-    return outcome
+    # A run that starts late, because the server was down, is still about the night it was for.
+    due = flow_run.scheduled_start_time or datetime.now(UTC)
+    last = night or choose_last_night(due, settings.night.zone)
+    options = {
+        "lake": lake,
+        "place": place,
+        "threshold": threshold,
+        "allow_fewer": allow_fewer,
+        "publish_anyway": publish_anyway,
+    }
+    states = {last: run_as_sub_run(last, settings, options)}
+    earlier = settings.night.relist_nights if relist_nights is None else relist_nights
+    for state in find_unfinished(settings, last, earlier):
+        get_run_logger().info("night %s: %s, run again", state.night, state.status)
+        states[state.night] = run_as_sub_run(state.night, settings, options)
+    notify_of_nights(settings, states)
+    return summarise(states)
 
 
-def is_transient(_task: Task[Any, Any], _run: TaskRun, state: State[Any]) -> bool:
-    """Whether a failed step is tried again: only after a fault that may pass by itself."""
-    return isinstance(state.result(raise_on_failure=False), TransientError)
+def find_unfinished(settings: Settings, last: date, nights: int) -> list[NightState]:
+    """Return those of the nights before `last` that need a run, the newest first."""
+    store = open_lake(make_lake_address(settings.lake, Path.cwd()))
+    return [
+        state
+        for days in range(1, nights + 1)
+        if needs_a_run(state := _inspect(store, last - timedelta(days=days), settings))
+    ]
 
 
-def _run_steps(
-    request: NightRequest, retries: NightSettings, report: ProgressCallback
-) -> NightOutcome:
-    # `quote`: Prefect would walk through every row of the tables that are handed on.
-    run = _step(open_night, retries)(quote(request))
-    try:
-        objects = run.inventory.num_rows
-        report(Progress("list", objects, objects))
-        spark = make_session(request.engine, "mri-triage")
-        scored = _step(score_shards, retries)(quote(run), quote(spark), quote(report))
-        explained = _step(explain_sample, retries)(
-            quote(run),
-            quote(scored),
-            quote(spark),
-            quote(report),
-        )
-        outcome = _step(publish_night, retries)(quote(run), quote(scored), quote(explained))
-        report(Progress("publish", objects, objects))
-    finally:
-        close_night(run)
-    return outcome
+def needs_a_run(state: NightState) -> bool:
+    """Whether a night holds images that nobody has triaged."""
+    return state.status in NEEDS_A_RUN and state.listed_objects > 0
 
 
-def _step(function: Callable[..., Answer], retries: NightSettings) -> Callable[..., Answer]:
-    # What passes from step to step is never stored: it is large, holds locks, and names objects.
-    make_task = task(
-        name=function.__name__.replace("_", " "),
-        cache_policy=NO_CACHE,
-        persist_result=False,
-        retries=retries.step_retries,
-        retry_delay_seconds=retries.retry_delay_seconds,
-        retry_condition_fn=is_transient,
-    )
-    # Prefect stores the text and the traceback of whatever leaves a step.
-    return make_task(quoting_nothing()(function))
+def summarise(states: dict[date, State[Any]]) -> State[Any]:
+    """Return how a run over several nights ended: failed if any of them did, and which."""
+    failed = sorted(night for night, state in states.items() if not state.is_completed())
+    if failed:
+        names = ", ".join(night.isoformat() for night in failed)
+        return Failed(message=f"{len(failed)} of {len(states)} nights failed: {names}")
+    names = ", ".join(night.isoformat() for night in sorted(states))
+    return Completed(message=f"published: {names}" if states else "nothing to do")
 
 
-def _store_report(outcome: NightOutcome) -> None:
-    key = artifact_key(outcome.night)
-    try:
-        create_markdown_artifact(format_markdown(outcome), key=key, description="The night")
-        create_table_artifact(list_counts(outcome), key=f"{key}-counts", description="Counts")
-    except Exception as error:  # noqa: BLE001 - the night is published, whatever becomes of this
-        LOG.warning("the report of the night could not be stored: %s", type(error).__name__)
+def _inspect(store: Lake, night: date, settings: Settings) -> NightState:
+    return inspect_night(store, night, settings.lake.night_template, datetime.now(UTC))

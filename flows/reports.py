@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
+from statistics import median
 from typing import TYPE_CHECKING, Final
 
 import yaml
@@ -12,6 +13,8 @@ from conf.settings import Settings
 from model.reasons import CLEARED_REASONS, Decision
 
 if TYPE_CHECKING:
+    from flows.night_artifacts import WorstCase
+    from jobs.night_history import NightCounts
     from jobs.night_run import NightOutcome
 
 Row = tuple[str, ...]
@@ -44,20 +47,35 @@ def format_summary(outcome: NightOutcome) -> str:
     return "\n".join(lines)
 
 
-def format_markdown(outcome: NightOutcome) -> str:
-    """Write the night for Prefect's artifact page."""
+def format_night_page(
+    outcome: NightOutcome,
+    history: Sequence[NightCounts],
+    unusual: Sequence[str],
+    worst: Sequence[WorstCase],
+) -> str:
+    """Write the night for Prefect's artifact page.
+
+    Args:
+        outcome: of the night.
+        history: counts of the nights before it.
+        unusual: sentences about what is unlike those nights.
+        worst: flagged images with pictures, the worst first.
+    """
     size = f"{_count(outcome.objects, 'object')}, {_count(outcome.rows, 'image')}"
     lines = [
         f"# Night {outcome.night.isoformat()}",
         "",
         *(f"> **Warning:** {warning}\n" for warning in outcome.warnings),
-        f"{size}.",
+        *(f"> **Unusual:** {sentence}.\n" for sentence in unusual),
+        f"{size}. *{DISCLAIMER}*",
         "",
-        *_markdown_table([("decision and reason", "images", "share"), *_decision_rows(outcome)]),
+        *_markdown_table(_compared_rows(outcome, history)),
+        "",
+        *_history_note(history),
+        *_worst_lines(worst),
+        "## The run",
         "",
         *_markdown_table([("what", "value"), *_fact_rows(outcome)]),
-        "",
-        f"*{DISCLAIMER}*",
     ]
     return "\n".join(lines)
 
@@ -105,6 +123,44 @@ def _decision_rows(outcome: NightOutcome) -> list[Row]:
             if decision_of(reason) == decision
         )
     return rows
+
+
+def _compared_rows(outcome: NightOutcome, history: Sequence[NightCounts]) -> list[Row]:
+    header = ("decision and reason", "images", "share", "nights before: median (range)")
+    return [header, *(_with_usual(row, history) for row in _decision_rows(outcome))]
+
+
+def _with_usual(row: Row, history: Sequence[NightCounts]) -> Row:
+    name = row[0].strip()
+    counts = [night.by_decision.get(name, night.by_reason.get(name, 0)) for night in history]
+    usual = f"{median(counts):g} ({min(counts)}-{max(counts)})" if counts else "-"
+    return (*row, usual)
+
+
+def _history_note(history: Sequence[NightCounts]) -> list[str]:
+    if not history:
+        return ["No night before it is on record.", ""]
+    nights = f"{history[0].night} to {history[-1].night}"
+    return [f"{_count(len(history), 'night')} before it are on record, {nights}.", ""]
+
+
+def _worst_lines(worst: Sequence[WorstCase]) -> list[str]:
+    if not worst:
+        return []
+    lines = [
+        "## Highest probabilities among the explained images",
+        "",
+        "Left what the model marks, right what moved its probability.",
+        "",
+    ]
+    for case in worst:
+        lines += [
+            f"**{case.probability:.2f}** image `{case.image_id}`, study `{case.study_id}`",
+            "",
+            f"![overlay of image {case.image_id}]({case.address})",
+            "",
+        ]
+    return lines
 
 
 def _fact_rows(outcome: NightOutcome) -> list[Row]:

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from datetime import date
+from typing import Final
+
+RUN_RECORD: Final = "run.json"
+"""Name of what a run writes down about itself."""
 
 
 def night_prefix(template: str, night: date) -> str:
@@ -55,3 +59,13 @@ def shard_key(night: date, name: str) -> str:
 def run_prefix(night: date, run_id: str) -> str:
     """Return the folder of one attempt at a night, ending in a slash."""
     return f"runs/{night.isoformat()}/{run_id}/"
+
+
+def runs_prefix(night: date) -> str:
+    """Return the folder of all that runs of a night keep, ending in a slash."""
+    return f"runs/{night.isoformat()}/"
+
+
+def backfill_key(backfill_id: str) -> str:
+    """Return the key of what a backfill has finished."""
+    return f"backfills/{backfill_id}.json"

@@ -176,6 +176,7 @@ class NightRun:
         started_at: of the run.
         seconds: by step, as far as they have run.
         outcome: once published.
+        failed_because: why it was not, in a sentence without names or keys.
     """
 
     request: NightRequest
@@ -188,6 +189,7 @@ class NightRun:
     started_at: datetime
     seconds: dict[str, float] = field(default_factory=dict)
     outcome: NightOutcome | None = None
+    failed_because: str | None = None
 
     @property
     def bundle_name(self) -> str:
@@ -247,6 +249,7 @@ class NightRun:
                 "publish": asdict(request.publish),
             },
             "python": platform.python_version(),
+            "failed_because": self.failed_because,
             "seconds": {step: round(spent, 3) for step, spent in self.seconds.items()},
             "outcome": None if self.outcome is None else _without_repeats(self.outcome),
         }

@@ -23,7 +23,13 @@ from jobs.explaining_steps import ExplainingTerms
 from jobs.inventory import list_night
 from jobs.lake import open_lake
 from jobs.lease import LeaseTerms, NightLease
-from jobs.night_keys import explanations_prefix, results_key, run_prefix, studies_key
+from jobs.night_keys import (
+    RUN_RECORD,
+    explanations_prefix,
+    results_key,
+    run_prefix,
+    studies_key,
+)
 from jobs.night_run import (
     NightOutcome,
     NightRequest,
@@ -54,6 +60,7 @@ __all__ = [
     "PublishOptions",
     "ScoredShards",
     "close_night",
+    "describe_failure",
     "explain_sample",
     "open_night",
     "publish_night",
@@ -108,6 +115,9 @@ def run_night(
         explanations = explain_sample(run, scored, spark, on_progress)
         outcome = publish_night(run, scored, explanations)
         on_progress(Progress("publish", run.inventory.num_rows, run.inventory.num_rows))
+    except BaseException as error:
+        run.failed_because = describe_failure(error)
+        raise
     finally:
         close_night(run)
     return outcome
@@ -295,6 +305,12 @@ def close_night(run: NightRun) -> None:
         run.lease.release()
 
 
+def describe_failure(error: BaseException) -> str:
+    """Say why a run failed; errors that are not this project's own may quote keys or headers."""
+    own = isinstance(error, TriageError)
+    return f"{type(error).__name__}: {error}" if own else type(error).__name__
+
+
 def _score_shard(run: NightRun, spark: SparkSession, shard: Shard) -> pa.Table:
     task = run.make_task(run.request.now())
     scores = score_or_halve(shard.objects, partial(score_on_spark, spark, task=task), task)
@@ -355,7 +371,7 @@ def _make_outcome(
 
 def _write_run(run: NightRun, state: str) -> None:
     content = json.dumps(run.describe(state), indent=1, sort_keys=True)
-    run.lake.write(_run_key(run, "run.json"), content.encode())
+    run.lake.write(_run_key(run, RUN_RECORD), content.encode())
 
 
 def _run_key(run: NightRun, name: str) -> str:

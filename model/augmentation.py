@@ -210,7 +210,7 @@ def _add_clutter(levels: Levels, hull: npt.NDArray[np.bool_], changes: Changes) 
     """Put clutter around the head, as far as a head region that was drawn too wide lets it in."""
     random = np.random.default_rng(changes.noise_seed)
     around = _grow(hull, changes.clutter_reach) & ~hull
-    return np.where(around, make_clutter(levels.shape, random), levels)
+    return np.where(around, make_clutter((levels.shape[0], levels.shape[1]), random), levels)
 
 
 def change_levels(levels: Levels, hull: npt.NDArray[np.bool_], changes: Changes) -> Levels:

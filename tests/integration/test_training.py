@@ -46,6 +46,7 @@ def _request(data: Path, imagenet: Path, folder: Path, epochs: int = 2) -> Train
     return TrainingRequest(
         data=data,
         imagenet=imagenet,
+        start_from=None,
         checkpoints=folder / "checkpoints",
         out=folder / "bundle",
         name="drawn",
