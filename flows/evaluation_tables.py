@@ -119,6 +119,29 @@ def study_notes(study: Mapping[str, Any]) -> list[str]:
     return [simulation, optimism, *supports, propose_in_words(study, TARGET_SENSITIVITY)]
 
 
+def metrics_markdown(metrics: Mapping[str, Any]) -> list[str]:
+    """Return the figures of all slices and of each source as lines of a markdown table.
+
+    Args:
+        metrics: of a card, or the content of an evaluation.
+    """
+    rows = {"all": metrics["overall"], **metrics["by"]["source"]}
+    columns = ("auc", "sensitivity", "specificity")
+    cells = {
+        name: [str(row["n"]), str(row["groups"]), *(_figure(row[one]) for one in columns)]
+        for name, row in rows.items()
+    }
+    return [
+        "| source | slices | groups | AUC | sensitivity | specificity |",
+        "|---|---|---|---|---|---|",
+        # A figure stands in two lines on a terminal; a cell of markdown has one.
+        *(
+            f"| {name} | {' | '.join(cell.replace(chr(10), ', ') for cell in row)} |"
+            for name, row in cells.items()
+        ),
+    ]
+
+
 def _add_row(table: Table, name: str, row: Mapping[str, Any]) -> None:
     figures = [_figure(row[column]) for column in COLUMNS]
     table.add_row(escape(name), str(row["n"]), str(row["groups"]), *figures)

@@ -9,7 +9,7 @@ from prefect import flow
 from prefect.artifacts import create_markdown_artifact
 from rich.console import Console
 
-from flows.evaluation_tables import figure_in_words
+from flows.evaluation_tables import metrics_markdown
 from flows.training import make_training_request, train_with_bars
 from model.bundle import Bundle, packaged_bundle_folder
 
@@ -65,18 +65,12 @@ def training(
 def format_bundle(bundle: Bundle) -> str:
     """Write the figures of a bundle's own test part as markdown."""
     card = bundle.card
-    rows = {"all": card.metrics["overall"], **card.metrics["by"]["source"]}
-    lines = [
-        f"# {card.name} {card.version}",
-        "",
-        f"Digest `{bundle.digest}`. Threshold {card.threshold:.4f}. {card.threshold_method}",
-        "",
-        "| source | slices | groups | AUC | sensitivity | specificity |",
-        "|---|---|---|---|---|---|",
-    ]
-    lines += [
-        f"| {name} | {row['n']} | {row['groups']} | {figure_in_words(row['auc'])} | "
-        f"{figure_in_words(row['sensitivity'])} | {figure_in_words(row['specificity'])} |"
-        for name, row in rows.items()
-    ]
-    return "\n".join(lines)
+    return "\n".join(
+        [
+            f"# {card.name} {card.version}",
+            "",
+            f"Digest `{bundle.digest}`. Threshold {card.threshold:.4f}. {card.threshold_method}",
+            "",
+            *metrics_markdown(card.metrics),
+        ],
+    )
