@@ -26,6 +26,7 @@ from flows.evaluation_cli import register_commands
 from flows.options import DataOption, ImagenetOption, LakeOption, PlaceOption
 from flows.registry_cli import model_app
 from flows.robustness_cli import register_commands as register_robustness
+from flows.serve_cli import register_commands as register_serve
 from flows.upkeep_cli import register_commands as register_upkeep
 from model.errors import ConfigurationError, TriageError
 from model.unforeseen import describe_unforeseen
@@ -54,6 +55,7 @@ app.add_typer(model_app, name="model")
 register_commands(app)
 register_comparison(app)
 register_robustness(app)
+register_serve(app)
 register_upkeep(app)
 
 

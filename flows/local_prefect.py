@@ -18,8 +18,7 @@ def prepare_prefect(environ: MutableMapping[str, str]) -> None:
     Args:
         environ: the environment, `os.environ` in a real run; what is set already is kept.
     """
-    environ.setdefault("DO_NOT_TRACK", "1")
-    environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
+    keep_quiet(environ)
     if environ.get("PREFECT_API_URL"):
         return
     if not environ.get("PREFECT_HOME"):
@@ -35,6 +34,12 @@ def prepare_prefect(environ: MutableMapping[str, str]) -> None:
     # A Ctrl-C ends the temporary server as well; with five tries of every call that it was to
     # answer, the command hung on for 72 s.
     environ.setdefault("PREFECT_CLIENT_MAX_RETRIES", "1")
+
+
+def keep_quiet(environ: MutableMapping[str, str]) -> None:
+    """Let Prefect say nothing to the outside."""
+    environ.setdefault("DO_NOT_TRACK", "1")
+    environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
 
 
 def _temporary_home() -> str:

@@ -33,6 +33,7 @@ from jobs.night_run import NightOutcome, NightRequest, Progress
 from jobs.parquet_objects import read_table
 from jobs.publish import FAILED_REASONS
 from jobs.unusual_nights import UnusualLimits, find_unusual
+from model.errors import NotRetrievedError
 
 PICTURE_WIDTH: Final = 560
 """Pixels: both halves of an overlay can be told on an artifact's page."""
@@ -136,7 +137,10 @@ class NightReporter:
 
 def read_worst_cases(store: Lake, outcome: NightOutcome, number: int) -> list[WorstCase]:
     """Return the explained images of the highest probability whose picture may leave the lake."""
-    index, metadata = read_table(store, explanations_index_key(outcome.night))
+    try:
+        index, metadata = read_table(store, explanations_index_key(outcome.night))
+    except NotRetrievedError:
+        return []
     if metadata.get("run_id") != outcome.run_id:
         return []
     shown = index.filter(pc.and_kleene(index["may_leave_lake"], pc.is_valid(index["overlay"])))

@@ -158,8 +158,8 @@ def _read_published(lake: Lake, night: date) -> _Published | None:
 
 def _count_late(inventory: pa.Table, published: pa.Table) -> int:
     is_known = pc.is_in(_versions(inventory), value_set=_versions(published))
-    known: int = pc.sum(is_known).as_py() or 0
-    return inventory.num_rows - known
+    late: int = inventory.num_rows - (pc.sum(is_known).as_py() or 0)
+    return late
 
 
 def _versions(objects: pa.Table) -> pa.ChunkedArray:

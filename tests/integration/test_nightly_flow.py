@@ -17,7 +17,8 @@ prepare_prefect(os.environ)  # before Prefect is imported for the first time
 from prefect.artifacts import Artifact  # noqa: E402
 from prefect.testing.utilities import prefect_test_harness  # noqa: E402
 
-from flows import nightly as nightly_module  # noqa: E402
+from flows import night as night_module  # noqa: E402
+from flows import night_artifacts  # noqa: E402
 from jobs.night_run import NightOutcome, Progress  # noqa: E402
 from model.errors import LakeNotFoundError, StorageUnavailableError, UnforeseenError  # noqa: E402
 
@@ -90,19 +91,19 @@ def prefect_server() -> Iterator[None]:
 def jobs(monkeypatch: pytest.MonkeyPatch) -> FakeJobs:
     fake = FakeJobs()
     run = NotForStorage()
-    monkeypatch.setattr(nightly_module, "open_night", fake.step("open_night", run))
-    monkeypatch.setattr(nightly_module, "score_shards", fake.step("score_shards", NotForStorage()))
-    monkeypatch.setattr(nightly_module, "explain_sample", fake.step("explain_sample", []))
-    monkeypatch.setattr(nightly_module, "publish_night", fake.step("publish_night", OUTCOME))
-    monkeypatch.setattr(nightly_module, "close_night", fake.step("close_night", None))
-    monkeypatch.setattr(nightly_module, "make_session", lambda *_: NotForStorage())
+    monkeypatch.setattr(night_module, "open_night", fake.step("open_night", run))
+    monkeypatch.setattr(night_module, "score_shards", fake.step("score_shards", NotForStorage()))
+    monkeypatch.setattr(night_module, "explain_sample", fake.step("explain_sample", []))
+    monkeypatch.setattr(night_module, "publish_night", fake.step("publish_night", OUTCOME))
+    monkeypatch.setattr(night_module, "close_night", fake.step("close_night", None))
+    monkeypatch.setattr(night_module, "make_session", lambda *_: NotForStorage())
     monkeypatch.setenv("MRI_TRIAGE__NIGHT__STEP_RETRIES", "2")
     monkeypatch.setenv("MRI_TRIAGE__NIGHT__RETRY_DELAY_SECONDS", "0")
     return fake
 
 
 def run_nightly(folder: Path) -> NightOutcome:
-    return nightly_module.nightly(night=date(2026, 11, 20), place="demo", lake=str(folder))
+    return night_module.night_flow(night=date(2026, 11, 20), place="demo", lake=str(folder))
 
 
 def test_the_flow_runs_the_steps_in_order_and_returns_the_outcome(
@@ -183,14 +184,14 @@ def test_a_report_that_cannot_be_stored_does_not_make_a_published_night_fail(
         message = "no server"
         raise RuntimeError(message)
 
-    monkeypatch.setattr(nightly_module, "create_markdown_artifact", refuse)
+    monkeypatch.setattr(night_artifacts, "create_markdown_artifact", refuse)
 
     assert run_nightly(tmp_path) == OUTCOME
     assert jobs.called[-1] == "close_night"
 
 
 def test_the_run_form_describes_every_parameter() -> None:
-    schema = nightly_module.nightly.parameters.properties
+    schema = night_module.night_flow.parameters.properties
 
     assert set(schema) == {
         "night",
@@ -199,6 +200,7 @@ def test_the_run_form_describes_every_parameter() -> None:
         "threshold",
         "allow_fewer",
         "publish_anyway",
+        "bundle_version",
     }
     assert schema["night"]["format"] == "date"
     assert schema["allow_fewer"]["type"] == "boolean"

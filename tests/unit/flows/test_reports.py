@@ -4,14 +4,16 @@ from dataclasses import replace
 from datetime import date
 
 from conf.settings import load_settings
+from flows.night_artifacts import WorstCase
 from flows.reports import (
     artifact_key,
     decision_of,
-    format_markdown,
+    format_night_page,
     format_settings,
     format_summary,
     list_counts,
 )
+from jobs.night_history import NightCounts
 from jobs.night_run import NightOutcome
 from model.reasons import Reason
 
@@ -88,13 +90,37 @@ def test_one_object_is_not_called_objects() -> None:
 
 
 def test_the_markdown_holds_the_warning_the_counts_and_the_disclaimer() -> None:
-    markdown = format_markdown(replace(OUTCOME, warnings=["half was late"]))
+    markdown = format_night_page(replace(OUTCOME, warnings=["half was late"]), [], [], [])
 
     assert markdown.startswith("# Night 2026-11-20\n")
     assert "> **Warning:** half was late" in markdown
-    assert "| tumor_suspected | 60 |  |" in markdown
+    assert "| tumor_suspected | 60 |  | - |" in markdown
     assert "| results | s3://lake/results/night=2026-11-20/results.parquet |" in markdown
     assert "Cleared means not flagged" in markdown
+
+
+def test_the_page_holds_the_night_against_those_before_it() -> None:
+    before = [
+        NightCounts(date(2026, 11, day), 50, 50, {"flagged": count}, {"unreadable": 1})
+        for day, count in ((17, 20), (18, 40), (19, 30))
+    ]
+
+    page = format_night_page(OUTCOME, before, ["64 of 100 images are flagged"], [])
+
+    assert "> **Unusual:** 64 of 100 images are flagged." in page
+    assert "| flagged | 64 | 64% | 30 (20-40) |" in page
+    assert "| unreadable | 4 |  | 1 (1-1) |" in page
+    assert "| tumor_suspected | 60 |  | 0 (0-0) |" in page
+    assert "3 nights before it are on record, 2026-11-17 to 2026-11-19." in page
+
+
+def test_the_worst_cases_are_shown_as_pictures_without_a_server() -> None:
+    case = WorstCase(image_id="a1", study_id="b2", probability=0.987, picture=b"jpeg")
+
+    page = format_night_page(OUTCOME, [], [], [case])
+
+    assert "**0.99** image `a1`, study `b2`" in page
+    assert "![overlay of image a1](data:image/jpeg;base64,anBlZw==)" in page
 
 
 def test_the_table_has_a_row_a_reason_and_one_a_decision_of_the_studies() -> None:

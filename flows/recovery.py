@@ -1,0 +1,62 @@
+"""After a crash: processes that nobody looks after any more, and the runs that they did."""
+
+from __future__ import annotations
+
+import os
+from typing import Final
+
+import psutil
+
+MARK: Final = "MRI_TRIAGE_SERVED_FROM"
+"""Set in the environment of `mri-triage serve` and so of all that it starts: server, runs, Spark
+drivers, Java, decoding processes. It says which installation they belong to."""
+
+GRACE_SECONDS: Final = 10.0
+
+
+def find_orphans(home: str) -> list[psutil.Process]:
+    """Return the processes of this installation but for this one and its own.
+
+    Whoever calls this holds the installation's lock: what carries its mark and does not belong to
+    this process has lost its `serve`.
+
+    Args:
+        home: the installation's folder, as it stands in `MARK`.
+    """
+    here = psutil.Process()
+    own = {here.pid, *(child.pid for child in here.children(recursive=True))}
+    own.update(parent.pid for parent in here.parents())
+    return [
+        process
+        for process in psutil.process_iter()
+        if process.pid not in own and _is_of(process, home)
+    ]
+
+
+def stop_orphans(home: str) -> int:
+    """End the orphans of this installation, first asking them to; returns how many there were.
+
+    A run that is asked lets its lease on the night go, so that the next one need not wait for it.
+    """
+    orphans = find_orphans(home)
+    for process in orphans:
+        _signal(process, kill=False)
+    _, alive = psutil.wait_procs(orphans, timeout=GRACE_SECONDS)
+    for process in alive:
+        _signal(process, kill=True)
+    psutil.wait_procs(alive, timeout=GRACE_SECONDS)
+    return len(orphans)
+
+
+def _is_of(process: psutil.Process, home: str) -> bool:
+    try:
+        return process.uids().real == os.getuid() and process.environ().get(MARK) == home
+    except psutil.Error:
+        return False  # gone meanwhile, or another user's
+
+
+def _signal(process: psutil.Process, *, kill: bool) -> None:
+    try:
+        process.kill() if kill else process.terminate()
+    except psutil.Error:
+        return

@@ -1,0 +1,131 @@
+"""Serve the deployments: register them, take up what a crash interrupted, and run what is due."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+from typing import Final
+from uuid import UUID
+
+from prefect.automations import Automation
+from prefect.client.orchestration import PrefectClient, get_client
+from prefect.client.schemas.filters import (
+    FlowRunFilter,
+    FlowRunFilterDeploymentId,
+    FlowRunFilterState,
+    FlowRunFilterStateType,
+)
+from prefect.client.schemas.objects import FlowRun, StateType
+from prefect.deployments.runner import RunnerDeployment
+from prefect.events.actions import ChangeFlowRunState
+from prefect.events.schemas.automations import EventTrigger, Posture
+from prefect.events.schemas.events import ResourceSpecification
+from prefect.runner import Runner
+from prefect.settings import PREFECT_API_URL, PREFECT_UI_URL
+from prefect.states import AwaitingRetry, Cancelled
+
+from conf.settings import Settings
+from flows.deployments import make_deployments
+
+UNFINISHED: Final = (StateType.RUNNING, StateType.PENDING, StateType.CANCELLING)
+
+SILENT_SECONDS: Final = 120
+"""Without a heartbeat for so long a run counts as dead; four heartbeats."""
+
+ZOMBIES: Final = "mri-triage: runs that fell silent"
+
+
+def serve_deployments(
+    settings: Settings,
+    place: str,
+    lake: str,
+    tell: Callable[[str], None],
+) -> None:
+    """Register the deployments and run what is due until the process is asked to stop.
+
+    Args:
+        settings: of the place.
+        place: default of the forms.
+        lake: default of the forms, as a URL.
+        tell: prints a line.
+    """
+    asyncio.run(_serve(make_deployments(settings, place, lake), settings, tell))
+
+
+async def _serve(
+    deployments: Sequence[RunnerDeployment],
+    settings: Settings,
+    tell: Callable[[str], None],
+) -> None:
+    # A stop must not pause the schedule: the next start is to go on with it.
+    limit = settings.schedule.runs_at_once
+    runner = Runner(name="mri-triage", pause_on_shutdown=False, limit=limit)
+    ids = [await runner.aadd_deployment(deployment) for deployment in deployments]
+    async with get_client() as client:
+        await watch_for_silent_runs(client)
+        taken_up = await take_up_interrupted(client, ids)
+    if taken_up:
+        tell(f"went on with {taken_up} runs that were interrupted")
+    tell(f"Prefect UI: {PREFECT_UI_URL.value() or PREFECT_API_URL.value()}")
+    tell(f"deployments: {', '.join(deployment.name for deployment in deployments)}; Ctrl-C stops")
+    try:
+        await runner.start()
+    finally:
+        async with get_client() as client:
+            await take_up_interrupted(client, ids)
+
+
+async def take_up_interrupted(client: PrefectClient, deployments: Sequence[UUID]) -> int:
+    """Schedule the runs again that no process works on; returns how many there were.
+
+    Only whoever knows that there is no such process may call this: before the runner starts, or
+    after it has ended. A run goes on from what it finished: shards, and the backfill's record.
+    """
+    runs = await client.read_flow_runs(
+        flow_run_filter=FlowRunFilter(
+            deployment_id=FlowRunFilterDeploymentId(any_=list(deployments)),
+            state=FlowRunFilterState(type=FlowRunFilterStateType(any_=list(UNFINISHED))),
+        ),
+    )
+    for run in runs:
+        await _take_up(client, run)
+    return len(runs)
+
+
+async def _take_up(client: PrefectClient, run: FlowRun) -> None:
+    if run.state_type is StateType.CANCELLING:
+        await client.set_flow_run_state(run.id, Cancelled(message="its process had ended"), True)  # noqa: FBT003 - force
+        return
+    message = "its process had ended; it goes on from what it finished"
+    await client.set_flow_run_state(run.id, AwaitingRetry(message=message))
+
+
+async def watch_for_silent_runs(client: PrefectClient) -> None:
+    """Have the server mark runs as crashed that stopped sending heartbeats; once is enough."""
+    if await client.read_automations_by_name(ZOMBIES):
+        return
+    ended = ("Completed", "Failed", "Cancelled", "Crashed", "AwaitingRetry", "Suspended", "Paused")
+    automation = Automation(
+        name=ZOMBIES,
+        description="A run whose process died says nothing any more: this marks it as crashed.",
+        trigger=EventTrigger(
+            after={"prefect.flow-run.heartbeat"},
+            expect={
+                "prefect.flow-run.heartbeat",
+                *(f"prefect.flow-run.{state}" for state in ended),
+            },
+            match=ResourceSpecification({"prefect.resource.id": ["prefect.flow-run.*"]}),
+            for_each={"prefect.resource.id"},
+            posture=Posture.Proactive,
+            threshold=1,
+            within=timedelta(seconds=SILENT_SECONDS),
+        ),
+        actions=[
+            ChangeFlowRunState(
+                state=StateType.CRASHED,
+                message=f"no heartbeat for {SILENT_SECONDS} s: its process died",
+            ),
+        ],
+    )
+    await client.create_automation(automation)
