@@ -1,4 +1,7 @@
-"""The flow ``evaluation``: what `mri-triage evaluate` does, started from the Prefect UI."""
+"""The flow ``evaluation``: what `mri-triage evaluate` does, started from the Prefect UI.
+
+As in `flows.training_flow`, TensorFlow is imported inside.
+"""
 
 from __future__ import annotations
 
@@ -8,10 +11,6 @@ from typing import Literal
 from prefect import flow
 from prefect.artifacts import create_markdown_artifact
 from rich.console import Console
-
-from flows.evaluation import evaluate_with_bar, format_json, refuse_unwritable, write_text
-from flows.evaluation_tables import evaluation_notes, metrics_markdown
-from model.evaluation_report import render_evaluation
 
 
 @flow(name="evaluation", flow_run_name="evaluation", persist_result=False)
@@ -36,6 +35,10 @@ def evaluation(
     Returns:
         The digest of the bundle.
     """
+    from flows.evaluation import evaluate_with_bar, format_json, refuse_unwritable, write_text
+    from flows.evaluation_tables import evaluation_notes, metrics_markdown
+    from model.evaluation_report import render_evaluation
+
     places = [None if place is None else Path(place) for place in (json_file, html)]
     refuse_unwritable(*places)
     folder = None if bundle is None else Path(bundle)

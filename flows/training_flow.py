@@ -1,4 +1,7 @@
-"""The flow ``training``: what `mri-triage train` does, started from the Prefect UI."""
+"""The flow ``training``: what `mri-triage train` does, started from the Prefect UI.
+
+TensorFlow is imported inside, so that `mri-triage serve`, which only registers it, starts fast.
+"""
 
 from __future__ import annotations
 
@@ -9,8 +12,6 @@ from prefect import flow
 from prefect.artifacts import create_markdown_artifact
 from rich.console import Console
 
-from flows.evaluation_tables import metrics_markdown
-from flows.training import make_training_request, train_with_bars
 from model.bundle import Bundle, packaged_bundle_folder
 
 SMALL_EPOCHS = 8
@@ -45,6 +46,8 @@ def training(
     Returns:
         The digest of the bundle.
     """
+    from flows.training import make_training_request, train_with_bars
+
     request = make_training_request(
         data=Path(data),
         imagenet=Path(imagenet),
@@ -64,6 +67,8 @@ def training(
 
 def format_bundle(bundle: Bundle) -> str:
     """Write the figures of a bundle's own test part as markdown."""
+    from flows.evaluation_tables import metrics_markdown
+
     card = bundle.card
     return "\n".join(
         [
