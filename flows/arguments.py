@@ -51,13 +51,22 @@ def resolve_settings(
 
     Raises:
         SettingsError: if the place, a key or a value is wrong.
+        ConfigurationError: if a version is asked for and no model of the registry is in use.
     """
+    loaded = load_settings(place, environ)
+    if bundle_version is not None and loaded.bundle.name is None:
+        message = (
+            f"bundle version {bundle_version} was asked for, but this place scores with a bundle "
+            "of the package or of a folder: expected bundle.name in its settings; set it, or leave "
+            "the version empty"
+        )
+        raise ConfigurationError(message)
     changes = {
         "lake.url": lake,
         "bundle.threshold": threshold,
         "bundle.version": bundle_version,
     }
-    return override_settings(load_settings(place, environ), changes)
+    return override_settings(loaded, changes)
 
 
 def make_lake_address(settings: LakeSettings, working_folder: Path) -> LakeAddress:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -33,13 +32,13 @@ from jobs.backfill_plan import (
     PlannedNight,
     check_range,
     plan_backfill,
+    plan_the_rest,
 )
-from jobs.backfill_record import read_finished, write_finished
+from jobs.backfill_record import BackfillRecord, read_record, write_record
 from jobs.lake import Lake, open_lake
 from jobs.night_keys import nights_parent
 from jobs.night_states import NightState, NightStatus, inspect_night, nights_between
 from jobs.registry_bundles import open_source
-from model.errors import ConfigurationError
 
 WAIT_SECONDS: Final = 10.0
 """Between two looks at a night that another run holds."""
@@ -60,15 +59,36 @@ def name_run() -> str:
 
 @dataclass
 class _Walk:
-    """One backfill under way."""
+    """One backfill under way.
+
+    Attributes:
+        settings: of the place.
+        store: its lake.
+        backfill_id: names its record; the same when Prefect starts the run again.
+        options: arguments of every night's run.
+        page: of its artifacts.
+        planned: all nights of the range, for the artifacts.
+        record: how far it is.
+        states: how its nights' runs ended, of this process.
+    """
 
     settings: Settings
     store: Lake
     backfill_id: str
     options: dict[str, Any]
     page: BackfillPage
-    finished: dict[date, str]
+    planned: list[PlannedNight]
+    record: BackfillRecord
     states: dict[date, State[Any]] = field(default_factory=dict)
+
+    def look(self, night: date) -> NightState:
+        """Inspect a night as it is now."""
+        return look_at(self.settings, self.store, night)
+
+    def keep(self, night: date, run_id: str) -> None:
+        """Write down that a night is published."""
+        self.record = self.record.with_finished(night, run_id)
+        write_record(self.store, self.backfill_id, self.record)
 
 
 @flow(name="backfill", flow_run_name=name_run, persist_result=False)
@@ -78,10 +98,10 @@ def backfill(
     mode: BackfillMode = BackfillMode.MISSING,
     preview: bool = True,
     order: NightOrder = NightOrder.OLDEST_FIRST,
-    bundle_version: str | None = None,
+    bundle_version: str = "",
     allow_fewer: bool = False,
     publish_anyway: bool = False,
-    lake: str | None = None,
+    lake: str = "",
     place: str = "base",
 ) -> State[Any]:
     """Look at a range of nights and, without preview, score and publish those that need it.
@@ -101,114 +121,97 @@ def backfill(
         lake: Folder, file:///folder or s3://bucket/prefix; empty for the place's own.
         place: Settings by name (demo, hospital) or a YAML file.
     """
-    settings = resolve_settings(place, os.environ, lake=lake, bundle_version=bundle_version)
+    settings = resolve_settings(
+        place,
+        os.environ,
+        lake=lake or None,
+        bundle_version=bundle_version or None,
+    )
     yesterday = choose_last_night(datetime.now(UTC), settings.night.zone)
     check_range(first_night, last_night, yesterday)
     store = open_lake(make_lake_address(settings.lake, Path.cwd()))
     store.require(nights_parent(settings.lake.night_template))
-    rescore_with = find_digest(settings, store, bundle_version)
-
-    def look(night: date) -> NightState:
-        template = settings.lake.night_template
-        return inspect_night(store, night, template, datetime.now(UTC))
-
-    states = [look(night) for night in nights_between(first_night, last_night)]
+    rescore_with = find_digest(settings, store)
+    states = [look_at(settings, store, night) for night in nights_between(first_night, last_night)]
     planned = plan_backfill(states, mode, order, rescore_with)
     page = BackfillPage(first_night, last_night, mode, settings.night.zone)
-    store_plan(page, planned, preview=preview)
     if preview:
+        store_plan(page, planned, preview=True)
         to_run = sum(one.runs for one in planned)
         return Completed(message=f"preview: {to_run} of {len(planned)} nights would run")
-    os.nice(LOWER_PRIORITY)
     backfill_id = str(flow_run.root_flow_run_id)
-    walk = _Walk(
-        settings=settings,
-        store=store,
-        backfill_id=backfill_id,
-        options={
-            "lake": lake,
-            "place": place,
-            "bundle_version": bundle_version,
-            "allow_fewer": allow_fewer,
-            "publish_anyway": publish_anyway,
-        },
-        page=page,
-        finished=read_finished(store, backfill_id),
-    )
-    return _walk_nights(walk, planned, look)
+    record = read_record(store, backfill_id)
+    if record is None:
+        record = BackfillRecord(tuple(one.state.night for one in planned if one.runs))
+        write_record(store, backfill_id, record)
+    else:
+        planned = plan_the_rest(planned, record.planned, record.finished)
+    store_plan(page, planned, preview=False)
+    options = {
+        "lake": lake or None,
+        "place": place,
+        "bundle_version": bundle_version or None,
+        "allow_fewer": allow_fewer,
+        "publish_anyway": publish_anyway,
+    }
+    # Of this process and of Spark's, which it starts: tonight's run gets the machine first.
+    os.nice(LOWER_PRIORITY)
+    return _walk_nights(_Walk(settings, store, backfill_id, options, page, planned, record))
 
 
-def find_digest(settings: Settings, store: Lake, bundle_version: str | None) -> str | None:
+def look_at(settings: Settings, store: Lake, night: date) -> NightState:
+    """Inspect a night as it is now."""
+    return inspect_night(store, night, settings.lake.night_template, datetime.now(UTC))
+
+
+def find_digest(settings: Settings, store: Lake) -> str | None:
     """Return the digest of the version that nights are scored again with; None without one.
 
     Raises:
-        ConfigurationError: if the place scores with no model of the registry.
         BundleError: if there is no such version.
     """
-    if bundle_version is None:
+    if settings.bundle.version is None:
         return None
-    if settings.bundle.name is None:
-        message = (
-            f"bundle version {bundle_version} was asked for, but this place scores with a bundle "
-            "of the package or of a folder: expected bundle.name in its settings; set it, or leave "
-            "the version empty"
-        )
-        raise ConfigurationError(message)
     return open_source(store, choose_bundle(settings.bundle)).digest
 
 
-def _walk_nights(
-    walk: _Walk,
-    planned: Sequence[PlannedNight],
-    look: Callable[[date], NightState],
-) -> State[Any]:
-    chosen = [one for one in planned if one.runs or one.state.status is NightStatus.RUNNING]
-    free = [one.state.night for one in chosen if one.runs]
-    held = [one.state.night for one in chosen if not one.runs]
-    for night in [*free, *_until_free(held, look, walk)]:
-        if night in walk.finished:
-            continue
+def _walk_nights(walk: _Walk) -> State[Any]:
+    held = []
+    for night in walk.record.left:
         _stop_if_paused()
-        _run_night(walk, night)
-        store_outcome(walk.page, _lines(walk, planned))
+        if walk.look(night).status is NightStatus.RUNNING:
+            held.append(night)
+        else:
+            _run_night(walk, night)
+    for night in held:
+        _run_held_night(walk, night)
     notify_of_nights(walk.settings, walk.states)
-    return _end(walk, planned)
+    return _end(walk)
 
 
-def _until_free(
-    nights: Sequence[date],
-    look: Callable[[date], NightState],
-    walk: _Walk,
-) -> Iterator[date]:
-    """Yield the nights that another run held, once it let go of them unpublished.
+def _run_held_night(walk: _Walk, night: date) -> None:
+    """Wait until another run lets go of a night, and run it unless that one published it.
 
     That other run may be this backfill's own, from before it was stopped and started again.
     """
-    for night in nights:
-        end = time.monotonic() + LONGEST_WAIT_SECONDS
-        state = look(night)
-        while state.status is NightStatus.RUNNING and time.monotonic() < end:
-            _stop_if_paused()
-            time.sleep(WAIT_SECONDS)
-            state = look(night)
-        if state.status is NightStatus.PUBLISHED and state.run_id is not None:
-            _keep(walk, night, state.run_id)
-        else:
-            yield night
+    end = time.monotonic() + LONGEST_WAIT_SECONDS
+    while (state := walk.look(night)).status is NightStatus.RUNNING and time.monotonic() < end:
+        _stop_if_paused()
+        time.sleep(WAIT_SECONDS)
+    if state.status is NightStatus.PUBLISHED and state.run_id is not None:
+        walk.keep(night, state.run_id)
+    else:
+        _run_night(walk, night)
 
 
 def _run_night(walk: _Walk, night: date) -> None:
     state = run_as_sub_run(night, walk.settings, walk.options)
     walk.states[night] = state
     if state.is_completed():
-        _keep(walk, night, str(state.result().run_id))
+        walk.keep(night, str(state.result().run_id))
     else:
         get_run_logger().warning("night %s: %s", night, describe_state(state))
-
-
-def _keep(walk: _Walk, night: date, run_id: str) -> None:
-    walk.finished[night] = run_id
-    write_finished(walk.store, walk.backfill_id, walk.finished)
+    store_outcome(walk.page, _lines(walk))
 
 
 def _stop_if_paused() -> None:
@@ -219,16 +222,16 @@ def _stop_if_paused() -> None:
         raise Pause(state=state)
 
 
-def _lines(walk: _Walk, planned: Sequence[PlannedNight]) -> list[NightOutcomeLine]:
+def _lines(walk: _Walk) -> list[NightOutcomeLine]:
     return [
         NightOutcomeLine(
             night=one.state.night,
-            planned=one.runs or one.state.night in walk.finished,
-            run_id=walk.finished.get(one.state.night),
+            planned=one.state.night in walk.record.planned,
+            run_id=walk.record.finished.get(one.state.night),
             failed_because=_failure(walk.states.get(one.state.night)),
             why=one.why,
         )
-        for one in planned
+        for one in walk.planned
     ]
 
 
@@ -236,12 +239,10 @@ def _failure(state: State[Any] | None) -> str | None:
     return None if state is None or state.is_completed() else describe_state(state)
 
 
-def _end(walk: _Walk, planned: Sequence[PlannedNight]) -> State[Any]:
-    lines = _lines(walk, planned)
-    store_outcome(walk.page, lines)
-    failed = [line.night.isoformat() for line in lines if line.failed_because]
-    done = sum(line.run_id is not None for line in lines)
-    if failed:
-        return Failed(message=f"{done} nights published; failed: {', '.join(failed)}")
-    skipped = len(lines) - done
+def _end(walk: _Walk) -> State[Any]:
+    store_outcome(walk.page, _lines(walk))
+    done, left = len(walk.record.finished), [night.isoformat() for night in walk.record.left]
+    if left:
+        return Failed(message=f"{done} nights published; not: {', '.join(left)}. Retry runs those")
+    skipped = len(walk.planned) - done
     return Completed(message=f"{done} nights published, {skipped} needed nothing")

@@ -87,7 +87,7 @@ def store_outcome(page: BackfillPage, lines: Sequence[NightOutcomeLine]) -> None
 
 
 def plan_row(one: PlannedNight, zone: ZoneInfo) -> dict[str, str | int]:
-    """Return a night of the plan as a row of a table; unknown cells are a dash."""
+    """Return a night of the plan as a row of a table; unknown cells are empty."""
     state = one.state
     return {
         "night": state.night.isoformat(),
@@ -95,13 +95,11 @@ def plan_row(one: PlannedNight, zone: ZoneInfo) -> dict[str, str | int]:
         "plan": "run" if one.runs else "leave",
         "why": one.why,
         "objects": state.listed_objects,
-        "published": _or_dash(state.published_objects),
-        "late": state.late_objects,
-        "flagged": _or_dash(state.flagged),
-        "cleared": _or_dash(state.cleared),
-        "bundle": _or_dash(state.bundle),
-        "last run": _or_dash(_in_zone(state.finished_at, zone)),
-        "failed because": _or_dash(state.failed_because),
+        "published": _or_empty(state.published_objects),
+        "flagged": _or_empty(state.flagged),
+        "cleared": _or_empty(state.cleared),
+        "bundle": _or_empty(state.bundle),
+        "last run": _or_empty(_in_zone(state.finished_at, zone)),
     }
 
 
@@ -139,8 +137,8 @@ def format_outcome(page: BackfillPage, lines: Sequence[NightOutcomeLine]) -> str
     )
 
 
-def _or_dash(value: str | int | None) -> str | int:
-    return "-" if value is None else value
+def _or_empty(value: str | int | None) -> str | int:
+    return "" if value is None else value
 
 
 def _in_zone(time: datetime | None, zone: ZoneInfo) -> str | None:

@@ -32,7 +32,7 @@ def name_run() -> str:
 def nightly(
     night: date | None = None,
     relist_nights: int | None = None,
-    lake: str | None = None,
+    lake: str = "",
     place: str = "base",
     threshold: float | None = None,
     allow_fewer: bool = False,
@@ -51,12 +51,12 @@ def nightly(
         allow_fewer: Publish though a night holds fewer objects than were published before.
         publish_anyway: Publish though too many images could not be read.
     """
-    settings = resolve_settings(place, os.environ, lake=lake, threshold=threshold)
+    settings = resolve_settings(place, os.environ, lake=lake or None, threshold=threshold)
     # A run that starts late, because the server was down, is still about the night it was for.
     due = flow_run.scheduled_start_time or datetime.now(UTC)
     last = night or choose_last_night(due, settings.night.zone)
     options = {
-        "lake": lake,
+        "lake": lake or None,
         "place": place,
         "threshold": threshold,
         "allow_fewer": allow_fewer,

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 from datetime import date
 from enum import StrEnum
 from typing import Final
@@ -65,6 +65,34 @@ def plan_backfill(
     return sorted(planned, key=lambda one: one.state.night, reverse=newest_first)
 
 
+def plan_the_rest(
+    planned: Sequence[PlannedNight],
+    set_out: Collection[date],
+    finished: Collection[date],
+) -> list[PlannedNight]:
+    """Plan a backfill that is started again: what it set out to do and has not finished.
+
+    Args:
+        planned: what would be done if it began now.
+        set_out: nights that it set out to run.
+        finished: those of them that are published.
+    """
+    return [_go_on(one, set_out, finished) for one in planned]
+
+
+def _go_on(
+    one: PlannedNight,
+    set_out: Collection[date],
+    finished: Collection[date],
+) -> PlannedNight:
+    night = one.state.night
+    if night in finished:
+        return replace(one, runs=False, why="published by this backfill")
+    if night in set_out:
+        return replace(one, runs=True, why="this backfill has not published it yet")
+    return replace(one, runs=False)
+
+
 def check_range(first: date, last: date, yesterday: date) -> None:
     """Refuse a range of nights that cannot be meant.
 
@@ -100,16 +128,17 @@ def _decide(state: NightState, mode: BackfillMode, rescore_with: str | None) -> 
         rescore_with != state.bundle_digest
     )
     late = f"{state.late_objects} objects came or changed since it was published"
+    failed = f"its last run failed: {state.failed_because}"
     rules = (
         # The first that holds counts.
-        (status is NightStatus.RUNNING, False, "another run holds it"),
+        (status is NightStatus.RUNNING, True, "another run holds it: waited for, at the end"),
         (status is NightStatus.LATE_IMAGES, True, late),
         (status is NightStatus.MISSING, True, "never published"),
-        (status is NightStatus.FAILED and with_failed, True, "its last run failed"),
+        (status is NightStatus.FAILED and with_failed, True, failed),
         (other_bundle, True, f"scored with {state.bundle}, another bundle than asked for"),
         (mode is BackfillMode.ALL, True, "all nights were asked for"),
         (status is NightStatus.EMPTY, False, "holds no objects"),
-        (status is NightStatus.FAILED, False, "its last run failed: take missing_and_failed"),
+        (status is NightStatus.FAILED, False, f"mode {mode} leaves it; {failed}"),
         (True, False, "published"),
     )
     return next((runs, why) for holds, runs, why in rules if holds)

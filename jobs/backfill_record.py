@@ -1,9 +1,10 @@
-"""What a backfill has finished, kept in the lake: a run that is started again goes on from it."""
+"""What a backfill set out to do and has done, kept in the lake: started again, it goes on."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from datetime import date
 
 from jobs.lake import Lake
@@ -11,8 +12,31 @@ from jobs.night_keys import backfill_key
 from model.errors import NotRetrievedError, OutputError
 
 
-def read_finished(lake: Lake, backfill_id: str) -> dict[date, str]:
-    """Return the nights that a backfill has published, and the runs that did it.
+@dataclass(frozen=True)
+class BackfillRecord:
+    """How far a backfill is.
+
+    Attributes:
+        planned: nights that it runs, in its order. They stay planned when they fail: whoever
+            retries the backfill wants those, whatever its mode says of failed nights.
+        finished: nights that are published, and the runs that did it.
+    """
+
+    planned: tuple[date, ...]
+    finished: Mapping[date, str] = field(default_factory=dict)
+
+    @property
+    def left(self) -> list[date]:
+        """Nights that are not finished, in order."""
+        return [night for night in self.planned if night not in self.finished]
+
+    def with_finished(self, night: date, run_id: str) -> BackfillRecord:
+        """Return the record with one more night done."""
+        return replace(self, finished={**self.finished, night: run_id})
+
+
+def read_record(lake: Lake, backfill_id: str) -> BackfillRecord | None:
+    """Return how far a backfill is; None if it has not begun.
 
     Raises:
         OutputError: if the record is none.
@@ -20,15 +44,21 @@ def read_finished(lake: Lake, backfill_id: str) -> dict[date, str]:
     key = backfill_key(backfill_id)
     try:
         content = json.loads(lake.read(key))
-        return {date.fromisoformat(night): str(run) for night, run in content.items()}
+        return BackfillRecord(
+            planned=tuple(date.fromisoformat(night) for night in content["planned"]),
+            finished={date.fromisoformat(n): str(run) for n, run in content["finished"].items()},
+        )
     except NotRetrievedError:
-        return {}
-    except (ValueError, AttributeError):
+        return None
+    except (ValueError, AttributeError, KeyError, TypeError):
         message = f"{key} is not the record of a backfill: delete it, and the backfill begins anew"
         raise OutputError(message) from None
 
 
-def write_finished(lake: Lake, backfill_id: str, finished: Mapping[date, str]) -> None:
-    """Keep which nights are done."""
-    content = {night.isoformat(): run_id for night, run_id in sorted(finished.items())}
+def write_record(lake: Lake, backfill_id: str, record: BackfillRecord) -> None:
+    """Keep how far a backfill is."""
+    content = {
+        "planned": [night.isoformat() for night in record.planned],
+        "finished": {night.isoformat(): run_id for night, run_id in record.finished.items()},
+    }
     lake.write(backfill_key(backfill_id), json.dumps(content, indent=1).encode())

@@ -1,0 +1,73 @@
+"""What an operator does in the Prefect UI, in steps that can be told."""
+
+from __future__ import annotations
+
+import re
+from datetime import date
+from pathlib import Path
+
+from playwright.sync_api import Locator, Page, expect
+
+RUN_MILLISECONDS = 300_000
+
+
+def open_backfill_form(page: Page, url: str) -> None:
+    page.goto(f"{url}/deployments")
+    # Flow and deployment share the name; the deployment's link comes first in its row.
+    page.get_by_role("link", name="backfill", exact=True).first.click()
+    page.get_by_role("button", name="Run", exact=True).click()
+    page.get_by_text("Custom run").click()
+    expect(page.get_by_text("first_night", exact=True)).to_be_visible()
+
+
+def _field(page: Page, name: str) -> Locator:
+    return page.locator(".schema-form-property").filter(
+        has=page.locator(".schema-form-property__label", has_text=re.compile(f"^{name}\\b")),
+    )
+
+
+def choose_night(page: Page, name: str, night: date) -> None:
+    """Choose a date in the form's date picker."""
+    _field(page, name).locator(".p-date-button__control").click()
+    picker = page.locator(".p-date-picker")
+    picker.locator("input[type=date]").fill(night.isoformat())
+    picker.get_by_role("button", name="Apply").click()
+    expect(picker).to_have_count(0)
+
+
+def switch_off(page: Page, name: str) -> None:
+    """Turn a switch of the form."""
+    _field(page, name).locator(".p-toggle__control").click()
+
+
+def submit(page: Page) -> None:
+    """Submit the form and open the run that it made."""
+    page.get_by_role("button", name="Submit").click()
+    page.get_by_role("button", name="View run").click()
+    expect(page.get_by_role("tab", name="Artifacts")).to_be_visible()
+
+
+def wait_for_state(page: Page, state: str) -> None:
+    expect(page.locator(".state-badge").first).to_have_text(state, timeout=RUN_MILLISECONDS)
+
+
+def open_artifact(page: Page, url: str, key: str) -> None:
+    """Open the newest artifact of a key on a page of its own."""
+    page.goto(f"{url}/artifacts/key/{key}")
+    page.locator(".artifact-card, .artifact-timeline-item-content__card").get_by_role(
+        "link"
+    ).first.click()
+    page.wait_for_url("**/artifacts/artifact/**")
+    page.wait_for_load_state("networkidle")
+
+
+def picture_widths(page: Page) -> list[int]:
+    """Return the widths in which the browser has really drawn the pictures of the page."""
+    pictures = page.locator("article img, .markdown-renderer img")
+    expect(pictures.first).to_be_visible()
+    return [int(one.evaluate("image => image.naturalWidth")) for one in pictures.all()]
+
+
+def keep_screenshot(page: Page, folder: Path, name: str) -> None:
+    page.wait_for_timeout(500)
+    page.screenshot(path=folder / f"{name}.png")
