@@ -36,7 +36,16 @@ demo: setup ## Score the three nights of the mini lake, end to end
 
 .PHONY: test
 test: setup ## All tests, with the branch coverage of model/ and jobs/ (at least 85%)
-	@$(PYTEST) $(COVERAGE) $(TEST_ARGUMENTS)
+	@$(PYTEST) --ignore=tests/ui $(COVERAGE) $(TEST_ARGUMENTS)
+
+.PHONY: e2e
+e2e: setup chromium ## Drive the real Prefect UI in a browser; screenshots go to .e2e
+	@$(PYTEST) tests/ui -o testpaths=tests/ui --timeout=600 $(TEST_ARGUMENTS)
+
+.PHONY: chromium
+chromium:
+	@command -v chromium >/dev/null || { apt-get update -qq && apt-get install -y -qq chromium; } \
+	  >/dev/null || { echo "make e2e needs chromium: apt-get install chromium, as root" >&2; exit 2; }
 
 .PHONY: test-quick
 test-quick: setup ## The unit tests only, without coverage (seconds)
@@ -101,7 +110,7 @@ lock: setup ## Resolve pyproject.toml anew into locks/
 .PHONY: clean
 clean: ## Remove the demo and all caches; keep .venv
 	@rm -rf $(DEMO) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis \
-	  .coverage htmlcov dist spark-warehouse
+	  .coverage htmlcov .e2e dist spark-warehouse
 	@find $(CODE) -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .PHONY: clean-all

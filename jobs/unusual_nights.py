@@ -18,6 +18,9 @@ from jobs.night_history import NightCounts
 LEAST_SPREAD: Final = 0.1
 """Of log-odds between nights: a lake whose nights are all alike is not held to it exactly."""
 
+LEAST_NUMBER_SPREAD: Final = 0.5
+"""Of the logarithm of a night's images: hospitals do far less on Sundays, and that is usual."""
+
 NORMAL_SPREAD: Final = 1.4826
 """Median absolute deviation to standard deviation, for a normal distribution."""
 
@@ -103,7 +106,7 @@ def _check_number(
     usual = [math.log(night.rows) for night in history]
     chance = 1.0 / math.sqrt(math.exp(median(usual)))
     away = abs(math.log(tonight.rows) - median(usual))
-    if away <= limits.deviations * math.hypot(_spread(usual), chance):
+    if away <= limits.deviations * math.hypot(_spread(usual, LEAST_NUMBER_SPREAD), chance):
         return None
     return (
         f"{tonight.rows} images came, usually about {round(math.exp(median(usual)))}: ask whether "
@@ -115,7 +118,7 @@ def _log_odds(count: int, total: int) -> float:
     return math.log((count + 0.5) / (total - count + 0.5))
 
 
-def _spread(values: Sequence[float]) -> float:
+def _spread(values: Sequence[float], least: float = LEAST_SPREAD) -> float:
     middle = median(values)
     deviation = NORMAL_SPREAD * median(abs(value - middle) for value in values)
-    return max(LEAST_SPREAD, deviation)
+    return max(least, deviation)

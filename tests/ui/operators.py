@@ -43,8 +43,14 @@ def switch_off(page: Page, name: str) -> None:
 def submit(page: Page) -> None:
     """Submit the form and open the run that it made."""
     page.get_by_role("button", name="Submit").click()
-    page.get_by_role("button", name="View run").click()
-    expect(page.get_by_role("tab", name="Artifacts")).to_be_visible()
+    # Toasts move and lie over each other, which a pointer is refused for.
+    page.get_by_role("button", name="View run").last.dispatch_event("click")
+    page.wait_for_url("**/runs/flow-run/**")
+
+
+def open_sub_runs(page: Page) -> None:
+    """Open the tab of the run's own runs."""
+    page.get_by_text("Subflow Runs", exact=True).click()
 
 
 def wait_for_state(page: Page, state: str) -> None:
@@ -54,9 +60,7 @@ def wait_for_state(page: Page, state: str) -> None:
 def open_artifact(page: Page, url: str, key: str) -> None:
     """Open the newest artifact of a key on a page of its own."""
     page.goto(f"{url}/artifacts/key/{key}")
-    page.locator(".artifact-card, .artifact-timeline-item-content__card").get_by_role(
-        "link"
-    ).first.click()
+    page.locator('a[href^="/artifacts/artifact/"]').first.click()
     page.wait_for_url("**/artifacts/artifact/**")
     page.wait_for_load_state("networkidle")
 

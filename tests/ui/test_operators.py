@@ -36,7 +36,7 @@ def test_an_operator_previews_a_backfill_and_runs_it(page: Page, site: Site) -> 
     operators.switch_off(page, "preview")
     operators.submit(page)
     operators.wait_for_state(page, "Completed")
-    page.get_by_role("tab", name="Subflow Runs").click()
+    operators.open_sub_runs(page)
     for night in site.nights:
         expect(page.get_by_role("link", name=f"night {night}")).to_be_visible()
         assert pq.read_metadata(site.results(night)).num_rows >= 30
@@ -71,7 +71,7 @@ def test_a_failed_night_says_why_and_is_run_again(page: Page, site: Site) -> Non
     operators.submit(page)
     operators.wait_for_state(page, "Failed")
     backfill_run = page.url
-    page.get_by_role("tab", name="Subflow Runs").click()
+    operators.open_sub_runs(page)
     page.get_by_role("link", name=f"night {night}").click()
     operators.wait_for_state(page, "Failed")
     expect(page.get_by_text("expected a share of at most 0.2").first).to_be_visible()
@@ -104,5 +104,7 @@ def break_night(site: Site) -> list[Path]:
 def refuse_names(page: Page, site: Site) -> None:
     """No name of an object stands on the page."""
     shown = page.inner_text("body")
-    names = {path.stem for path in (site.lake / "incoming").rglob("*") if path.is_file()}
+    paths = [path for path in (site.lake / "incoming").rglob("*") if path.is_file()]
+    names = {path.name for path in paths if path.suffix} | {path.parent.name for path in paths}
+    names -= {site.incoming(night).name for night in (*site.nights, site.broken_night)}
     assert not [name for name in names if name in shown]

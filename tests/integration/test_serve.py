@@ -1,0 +1,213 @@
+"""`mri-triage serve` as a process, with its real server, real runs and real Spark."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psutil
+import pytest
+
+pytestmark = [pytest.mark.slow, pytest.mark.spark, pytest.mark.timeout(600)]
+
+ROOT = Path(__file__).parents[2]
+MINI_LAKE = ROOT / "tests/mini_lake/lake/incoming"
+COMMAND = Path(sys.executable).parent / "mri-triage"
+FIRST = date(2026, 11, 1)
+PATIENCE_SECONDS = 400
+MOST_SECONDS_TO_START = 30
+MOST_SECONDS_TO_RECOVER = 120
+
+
+@dataclass
+class Serve:
+    """A lake, and the processes that serve it one after the other."""
+
+    folder: Path
+    port: int
+    processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
+
+    @property
+    def api(self) -> str:
+        return f"http://127.0.0.1:{self.port}/api"
+
+    @property
+    def lake(self) -> Path:
+        return self.folder / "lake"
+
+    @property
+    def log(self) -> str:
+        return (self.folder / "serve.log").read_text(errors="replace")
+
+    def start(self, *options: str, expect: str = "Prefect UI:") -> subprocess.Popen[bytes]:
+        environ = {name: value for name, value in os.environ.items() if "PREFECT" not in name}
+        environ["MRI_TRIAGE__EXPLANATION__ENABLED"] = "false"
+        command = [str(COMMAND), "serve", "--place", "demo", "--lake", str(self.lake)]
+        command += ["--port", str(self.port), "--home", str(self.folder / "home"), *options]
+        with (self.folder / "serve.log").open("wb") as log:
+            process = subprocess.Popen(
+                command, cwd=self.folder, env=environ, stdout=log, stderr=subprocess.STDOUT
+            )
+        self.processes.append(process)
+        wait_until(lambda: expect in self.log or process.poll() is not None)
+        assert expect in self.log, self.log
+        return process
+
+    def begin_run(self, deployment: str, **parameters: object) -> str:
+        found = httpx.get(f"{self.api}/deployments/name/{deployment}/{deployment}", timeout=60)
+        answer = httpx.post(
+            f"{self.api}/deployments/{found.json()['id']}/create_flow_run",
+            json={"parameters": parameters},
+            timeout=60,
+        )
+        answer.raise_for_status()
+        return str(answer.json()["id"])
+
+    def run(self, run_id: str) -> dict[str, Any]:
+        answer: dict[str, Any] = httpx.get(f"{self.api}/flow_runs/{run_id}", timeout=60).json()
+        return answer
+
+    def state_of(self, run_id: str) -> str:
+        return str(self.run(run_id)["state_type"])
+
+    def results(self, night: date) -> Path:
+        return self.lake / f"results/night={night}/results.parquet"
+
+    def runs_of(self, night: date) -> list[dict[str, Any]]:
+        found = (self.lake / f"runs/{night}").glob("*/run.json")
+        return [json.loads(path.read_text()) for path in sorted(found)]
+
+    def shards(self) -> dict[Path, int]:
+        """Every stored shard and when it was written."""
+        return {path: path.stat().st_mtime_ns for path in self.lake.glob("runs/*/shards/*")}
+
+
+def wait_until(holds: Callable[[], bool]) -> None:
+    end = time.monotonic() + PATIENCE_SECONDS
+    while not holds():
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.25)
+
+
+@pytest.fixture
+def served(tmp_path: Path) -> Iterator[Serve]:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        made = Serve(tmp_path, probe.getsockname()[1])
+    yield made
+    for process in made.processes:
+        if process.poll() is None:
+            process.send_signal(signal.SIGTERM)
+            process.wait(90)
+
+
+def fill(served: Serve, nights: int) -> list[date]:
+    """Give so many nights the same images; returns the nights."""
+    source = min(MINI_LAKE.iterdir())
+    filled = [FIRST + timedelta(days=day) for day in range(nights)]
+    for night in filled:
+        shutil.copytree(source, served.lake / f"incoming/night={night}")
+    return filled
+
+
+def marked(served: Serve) -> list[psutil.Process]:
+    """Every process that this serve started, directly or not."""
+    home = str(served.folder / "home")
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if process.environ().get("MRI_TRIAGE_SERVED_FROM") == home:
+                found.append(process)
+        except psutil.Error:
+            continue
+    return found
+
+
+def test_a_night_starts_in_time_and_is_published_while_a_backfill_is_at_work(
+    served: Serve,
+) -> None:
+    *nights, tonight = fill(served, 6)
+    served.start()
+    backfill = served.begin_run(
+        "backfill", first_night=str(nights[0]), last_night=str(nights[-1]), preview=False
+    )
+    wait_until(served.results(nights[0]).exists)
+
+    nightly = served.begin_run("nightly", night=str(tonight), relist_nights=0)
+    wait_until(lambda: served.state_of(nightly) in {"COMPLETED", "FAILED", "CRASHED"})
+    backfill_was = served.state_of(backfill)
+
+    run = served.run(nightly)
+    late = datetime.fromisoformat(run["start_time"]) - datetime.fromisoformat(
+        run["expected_start_time"]
+    )
+    assert run["state_type"] == "COMPLETED"
+    assert served.results(tonight).exists()
+    assert late.total_seconds() < MOST_SECONDS_TO_START
+    assert backfill_was == "RUNNING"
+    wait_until(lambda: served.state_of(backfill) == "COMPLETED")
+    assert all(served.results(night).exists() for night in nights)
+
+    # Asked to stop, it leaves nothing behind.
+    served.processes[-1].send_signal(signal.SIGTERM)
+    served.processes[-1].wait(90)
+    assert marked(served) == []
+
+
+def test_a_backfill_whose_server_was_killed_goes_on_and_scores_no_finished_shard_again(
+    served: Serve,
+) -> None:
+    nights = fill(served, 4)
+    process = served.start()
+    backfill = served.begin_run(
+        "backfill", first_night=str(nights[0]), last_night=str(nights[-1]), preview=False
+    )
+    wait_until(lambda: served.results(nights[0]).exists() and bool(served.runs_of(nights[1])))
+    process.kill()
+    process.wait()
+    orphans = marked(served)
+    assert orphans
+
+    served.start()
+    began = time.monotonic()
+    before = served.shards()
+    assert not [one for one in orphans if one.is_running()]
+    wait_until(lambda: served.state_of(backfill) in {"COMPLETED", "FAILED", "CRASHED"})
+
+    assert served.state_of(backfill) == "COMPLETED"
+    assert time.monotonic() - began < MOST_SECONDS_TO_RECOVER
+    assert all(served.results(night).exists() for night in nights)
+    assert len(served.runs_of(nights[0])) == 1
+    assert before
+    assert {path: served.shards()[path] for path in before} == before
+
+
+def test_a_second_serve_of_the_same_folder_is_refused(served: Serve) -> None:
+    fill(served, 1)
+    served.start()
+
+    second = subprocess.run(
+        [
+            str(COMMAND), "serve", "--place", "demo", "--lake", str(served.lake),
+            "--port", str(served.port), "--home", str(served.folder / "home"),
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )  # fmt: skip
+
+    assert second.returncode == 2
+    assert "another mri-triage serve uses" in second.stderr
