@@ -25,7 +25,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.spark, pytest.mark.timeout(600)]
 ROOT = Path(__file__).parents[2]
 MINI_LAKE = ROOT / "tests/mini_lake/lake/incoming"
 COMMAND = Path(sys.executable).parent / "mri-triage"
-FIRST = date(2026, 11, 1)
+FIRST = date(2026, 9, 1)
 PATIENCE_SECONDS = 400
 MOST_SECONDS_TO_START = 30
 MOST_SECONDS_TO_RECOVER = 120
@@ -148,7 +148,9 @@ def test_a_night_starts_in_time_and_is_published_while_a_backfill_is_at_work(
     backfill = served.begin_run(
         "backfill", first_night=str(nights[0]), last_night=str(nights[-1]), preview=False
     )
-    wait_until(served.results(nights[0]).exists)
+    wait_until(
+        lambda: served.results(nights[0]).exists() or served.state_of(backfill) == "FAILED",
+    )
 
     nightly = served.begin_run("nightly", night=str(tonight), relist_nights=0)
     wait_until(lambda: served.state_of(nightly) in {"COMPLETED", "FAILED", "CRASHED"})
