@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from typing import Final
 
 import psutil
@@ -34,18 +35,32 @@ def find_orphans(home: str) -> list[psutil.Process]:
 
 
 def stop_orphans(home: str) -> int:
-    """End the orphans of this installation, first asking them to; returns how many there were.
-
-    A run that is asked lets its lease on the night go, so that the next one need not wait for it.
-    """
+    """End the orphans of this installation; returns how many there were."""
     orphans = find_orphans(home)
-    for process in orphans:
+    _end(orphans)
+    return len(orphans)
+
+
+def end_run_processes() -> None:
+    """End the runs that this process has started, and what they have started."""
+    _end([child for child in psutil.Process().children(recursive=True) if _is_run(child)])
+
+
+def _end(processes: Sequence[psutil.Process]) -> None:
+    """Ask first: a run that is asked lets its lease on the night go, and the next need not wait."""
+    for process in processes:
         _signal(process, kill=False)
-    _, alive = psutil.wait_procs(orphans, timeout=GRACE_SECONDS)
+    _, alive = psutil.wait_procs(processes, timeout=GRACE_SECONDS)
     for process in alive:
         _signal(process, kill=True)
     psutil.wait_procs(alive, timeout=GRACE_SECONDS)
-    return len(orphans)
+
+
+def _is_run(process: psutil.Process) -> bool:
+    try:
+        return "prefect.engine" in process.cmdline()
+    except psutil.Error:
+        return False
 
 
 def _is_of(process: psutil.Process, home: str) -> bool:

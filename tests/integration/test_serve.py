@@ -166,10 +166,15 @@ def test_a_night_starts_in_time_and_is_published_while_a_backfill_is_at_work(
     assert backfill_was == "RUNNING"
     assert not served.results(nights[-1]).exists()
 
-    # Asked to stop, it leaves no process behind.
+    # Asked to stop, it leaves no process behind, and the next start goes on with the backfill.
     served.processes[-1].send_signal(signal.SIGTERM)
-    served.processes[-1].wait(90)
+    assert served.processes[-1].wait(90) == 0
     assert marked(served) == []
+    published = [night for night in nights if served.results(night).exists()]
+    served.start()
+    following = nights[len(published)]
+    wait_until(served.results(following).exists)
+    assert all(len(served.runs_of(night)) == 1 for night in published)
 
 
 def test_a_backfill_whose_server_was_killed_goes_on_and_scores_no_finished_shard_again(

@@ -1,0 +1,71 @@
+from __future__ import annotations
+
+import os
+from datetime import date, timedelta
+from pathlib import Path
+
+import pytest
+
+from conf.settings import Settings, load_settings, override_settings
+from flows.local_prefect import keep_quiet
+
+keep_quiet(os.environ)  # before Prefect is imported for the first time
+
+from prefect.states import Completed, Failed  # noqa: E402
+
+from flows.nightly import find_unfinished, needs_a_run, summarise  # noqa: E402
+from jobs.night_states import NightState, NightStatus  # noqa: E402
+
+NIGHT = date(2026, 11, 20)
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    (tmp_path / "incoming").mkdir()
+    return override_settings(load_settings("demo", {}), {"lake.url": str(tmp_path)})
+
+
+def arrive(settings: Settings, night: date) -> None:
+    folder = Path(settings.lake.url) / f"incoming/night={night}"
+    folder.mkdir()
+    (folder / "image.jpg").write_bytes(b"picture")
+
+
+def test_earlier_nights_with_images_that_nobody_scored_are_found_newest_first(
+    settings: Settings,
+) -> None:
+    for days in (0, 1, 3, 4):
+        arrive(settings, NIGHT - timedelta(days=days))
+
+    found = find_unfinished(settings, NIGHT, nights=3)
+
+    assert [state.night for state in found] == [NIGHT - timedelta(days=1), date(2026, 11, 17)]
+
+
+@pytest.mark.parametrize(
+    ("status", "listed", "runs"),
+    [
+        (NightStatus.LATE_IMAGES, 3, True),
+        (NightStatus.MISSING, 3, True),
+        (NightStatus.FAILED, 3, True),
+        (NightStatus.FAILED, 0, False),
+        (NightStatus.PUBLISHED, 3, False),
+        (NightStatus.RUNNING, 3, False),
+        (NightStatus.EMPTY, 0, False),
+    ],
+)
+def test_a_night_runs_again_where_images_wait(status: NightStatus, listed: int, runs: bool) -> None:
+    assert needs_a_run(NightState(NIGHT, status, listed_objects=listed)) is runs
+
+
+def test_one_failed_night_fails_the_run_and_is_named() -> None:
+    earlier = NIGHT - timedelta(days=1)
+
+    state = summarise({NIGHT: Completed(), earlier: Failed(message="no")})
+
+    assert state.is_failed()
+    assert state.message == "1 of 2 nights failed: 2026-11-19"
+
+
+def test_published_nights_are_named() -> None:
+    assert summarise({NIGHT: Completed()}).message == "published: 2026-11-20"
