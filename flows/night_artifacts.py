@@ -27,7 +27,7 @@ from conf.settings import Settings
 from flows.progress import title_of
 from flows.reports import artifact_key, format_night_page, list_counts
 from jobs.lake import Lake, open_lake
-from jobs.night_history import counts_of, read_history
+from jobs.night_history import NightCounts, counts_of, read_history
 from jobs.night_keys import explanations_index_key, explanations_prefix, results_key
 from jobs.night_run import NightOutcome, NightRequest, Progress
 from jobs.parquet_objects import read_table
@@ -115,14 +115,8 @@ class NightReporter:
         )
 
     def _store_report(self, outcome: NightOutcome) -> None:
-        store = open_lake(self._request.lake)
-        reports, alerts = self._settings.reports, self._settings.alerts
-        history = read_history(store, outcome.night, reports.history_nights)
-        unusual = find_unusual(
-            counts_of(outcome),
-            history,
-            UnusualLimits(alerts.least_nights, alerts.deviations, alerts.late_objects),
-        )
+        store, reports = open_lake(self._request.lake), self._settings.reports
+        history, unusual = hold_against_history(store, outcome, self._settings)
         worst = read_worst_cases(store, outcome, reports.worst_cases) if reports.pictures else []
         key = artifact_key(outcome.night)
         create_markdown_artifact(
@@ -133,6 +127,17 @@ class NightReporter:
         create_table_artifact(list_counts(outcome), key=f"{key}-counts", description="Counts")
         if failures := read_failures(store, outcome):
             create_table_artifact(failures, key=f"{key}-failures", description="Failures")
+
+
+def hold_against_history(
+    store: Lake,
+    outcome: NightOutcome,
+    settings: Settings,
+) -> tuple[list[NightCounts], list[str]]:
+    """Return the counts of the nights before a night, and what is unusual about it."""
+    history = read_history(store, outcome.night, settings.reports.history_nights)
+    limits = UnusualLimits(settings.alerts.least_nights, settings.alerts.deviations)
+    return history, find_unusual(counts_of(outcome), history, limits)
 
 
 def read_worst_cases(store: Lake, outcome: NightOutcome, number: int) -> list[WorstCase]:

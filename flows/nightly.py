@@ -15,6 +15,7 @@ from prefect.states import Completed, Failed
 from conf.settings import Settings
 from flows.arguments import choose_last_night, make_lake_address, resolve_settings
 from flows.night import run_as_sub_run
+from flows.night_artifacts import hold_against_history
 from flows.notifications import notify_of_nights
 from jobs.lake import Lake, open_lake
 from jobs.night_states import NightState, NightStatus, inspect_night
@@ -64,11 +65,35 @@ def nightly(
     }
     states = {last: run_as_sub_run(last, settings, options)}
     earlier = settings.night.relist_nights if relist_nights is None else relist_nights
+    unusual: dict[date, list[str]] = {}
     for state in find_unfinished(settings, last, earlier):
         get_run_logger().info("night %s: %s, run again", state.night, state.status)
         states[state.night] = run_as_sub_run(state.night, settings, options)
-    notify_of_nights(settings, states)
+        unusual[state.night] = describe_lateness(state, settings)
+    unusual[last] = find_unusual_of(states[last], settings)
+    notify_of_nights(settings, states, unusual)
     return summarise(states)
+
+
+def describe_lateness(state: NightState, settings: Settings) -> list[str]:
+    """Say if unusually many images of a published night came late, and what to do."""
+    if state.late_objects < settings.alerts.late_objects:
+        return []
+    came = f"{state.late_objects} objects came or changed after it was published"
+    return [f"{came}: ask why they were late; they are scored now, and published"]
+
+
+def find_unusual_of(state: State[Any], settings: Settings) -> list[str]:
+    """Say what is unusual about a night that was just published; nothing if it failed."""
+    if not state.is_completed():
+        return []
+    store = open_lake(make_lake_address(settings.lake, Path.cwd()))
+    try:
+        _, unusual = hold_against_history(store, state.result(), settings)
+    except Exception as error:  # noqa: BLE001 - the night is published, whatever becomes of this
+        get_run_logger().warning("the night was not compared: %s", type(error).__name__)
+        return []
+    return unusual
 
 
 def find_unfinished(settings: Settings, last: date, nights: int) -> list[NightState]:

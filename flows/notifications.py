@@ -52,17 +52,37 @@ def notify(settings: Settings, subject: str, sentences: Sequence[str]) -> bool:
     return True
 
 
-def notify_of_nights(settings: Settings, states: Mapping[date, State[Any]]) -> bool:
-    """Tell which nights failed and why, and what to do."""
+def notify_of_nights(
+    settings: Settings,
+    states: Mapping[date, State[Any]],
+    unusual: Mapping[date, Sequence[str]] | None = None,
+) -> bool:
+    """Tell which nights failed or are unusual, and what to do; nothing if all is as it should be.
+
+    Args:
+        settings: of the place.
+        states: how the nights' runs ended.
+        unusual: sentences about published nights; see `jobs.unusual_nights`.
+
+    Returns:
+        Whether something was sent.
+    """
     failed = {night: state for night, state in sorted(states.items()) if not state.is_completed()}
-    if not failed:
-        return False
-    sentences = [f"night {night}: {describe_state(state)}" for night, state in failed.items()]
-    sentences.append(
-        "What to do: mend the cause, then run the deployment nightly again with this night, or a "
-        "backfill over several; nothing that was scored is scored again."
+    odd = {night: found for night, found in sorted((unusual or {}).items()) if found}
+    counted = [(len(failed), "failed"), (len(odd), "unusual")]
+    subject = ", ".join(
+        f"{count} of {len(states)} nights {what}" for count, what in counted if count
     )
-    return notify(settings, f"{len(failed)} of {len(states)} nights failed", sentences)
+    sentences = [f"night {night}: {describe_state(state)}" for night, state in failed.items()]
+    if failed:
+        sentences.append(
+            "What to do: mend the cause, then run the deployment nightly again with this night, or "
+            "a backfill over several; nothing that was scored is scored again."
+        )
+    sentences += [
+        f"night {night}: {sentence}" for night, found in odd.items() for sentence in found
+    ]
+    return notify(settings, subject, sentences)
 
 
 def describe_state(state: State[Any]) -> str:

@@ -32,12 +32,10 @@ class UnusualLimits:
     Attributes:
         least_nights: of history; with fewer, nothing is.
         deviations: robust standard deviations.
-        late_objects: late images of one night.
     """
 
     least_nights: int
     deviations: float
-    late_objects: int
 
 
 def find_unusual(

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterator
 from datetime import date
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from typing import Any
 
 import pytest
 
@@ -17,6 +18,7 @@ prepare_prefect(os.environ)  # before Prefect is imported for the first time
 
 from prefect import flow  # noqa: E402
 from prefect.blocks.notifications import CustomWebhookNotificationBlock  # noqa: E402
+from prefect.client.schemas.objects import State  # noqa: E402
 from prefect.states import Completed, Failed  # noqa: E402
 from prefect.testing.utilities import prefect_test_harness  # noqa: E402
 
@@ -125,7 +127,7 @@ def test_without_a_block_nothing_is_sent_and_nothing_fails(
 def test_failed_nights_are_told_with_their_reason_and_what_to_do(webhook: Webhook) -> None:
     error = AuditError("30 of 31 objects failed")
     unforeseen = ValueError("quotes a name")
-    states = {
+    states: dict[date, State[Any]] = {
         date(2026, 11, 19): Failed(data=error),
         date(2026, 11, 20): Completed(),
         date(2026, 11, 18): Failed(data=unforeseen),
@@ -143,3 +145,18 @@ def test_failed_nights_are_told_with_their_reason_and_what_to_do(webhook: Webhoo
         "night 2026-11-19: 30 of 31 objects failed",
     ]
     assert "What to do" in message["text"]
+
+
+def test_unusual_nights_are_told_beside_the_failed_ones(webhook: Webhook) -> None:
+    unusual = {date(2026, 11, 20): ["no images came, usually about 500: ask"]}
+
+    @flow
+    def end() -> bool:
+        return notify_of_nights(settings_with(BLOCK), {date(2026, 11, 20): Completed()}, unusual)
+
+    assert end()
+    [message] = webhook.received
+    assert message == {
+        "subject": "mri-triage: 1 of 1 nights unusual",
+        "text": "night 2026-11-20: no images came, usually about 500: ask",
+    }

@@ -13,7 +13,7 @@ keep_quiet(os.environ)  # before Prefect is imported for the first time
 
 from prefect.states import Completed, Failed  # noqa: E402
 
-from flows.nightly import find_unfinished, needs_a_run, summarise  # noqa: E402
+from flows.nightly import describe_lateness, find_unfinished, needs_a_run, summarise  # noqa: E402
 from jobs.night_states import NightState, NightStatus  # noqa: E402
 
 NIGHT = date(2026, 11, 20)
@@ -56,6 +56,16 @@ def test_earlier_nights_with_images_that_nobody_scored_are_found_newest_first(
 )
 def test_a_night_runs_again_where_images_wait(status: NightStatus, listed: int, runs: bool) -> None:
     assert needs_a_run(NightState(NIGHT, status, listed_objects=listed)) is runs
+
+
+def test_many_late_images_are_told_and_a_few_are_not(settings: Settings) -> None:
+    def lateness(late: int) -> list[str]:
+        state = NightState(NIGHT, NightStatus.LATE_IMAGES, listed_objects=90, late_objects=late)
+        return describe_lateness(state, settings)
+
+    assert lateness(settings.alerts.late_objects - 1) == []
+    [sentence] = lateness(settings.alerts.late_objects)
+    assert sentence.startswith("50 objects came or changed after it was published: ask why")
 
 
 def test_one_failed_night_fails_the_run_and_is_named() -> None:

@@ -8,7 +8,7 @@ import pytest
 from jobs.night_history import NightCounts
 from jobs.unusual_nights import UnusualLimits, find_unusual
 
-LIMITS = UnusualLimits(least_nights=5, deviations=4.0, late_objects=50)
+LIMITS = UnusualLimits(least_nights=5, deviations=4.0)
 NIGHT = date(2026, 11, 20)
 
 
