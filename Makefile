@@ -14,7 +14,7 @@ UV_COMPILE := .venv/bin/uv pip compile --quiet --generate-hashes --no-emit-index
 
 .PHONY: help
 help: ## List the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | \
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | \
 	  while IFS= read -r line; do printf '  %-18s %s\n' "$${line%%:*}" "$${line##*## }"; done
 
 .PHONY: setup
