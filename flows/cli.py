@@ -155,7 +155,13 @@ def train_model(
         typer.Option(help="A training that was stopped goes on from here."),
     ] = Path(".training/checkpoints"),
     small_epochs: Annotated[int, typer.Option(min=0, help="Epochs at 128 pixels.")] = 8,
-    full_epochs: Annotated[int, typer.Option(min=1, help="Epochs at 192 pixels.")] = 24,
+    full_epochs: Annotated[
+        int,
+        typer.Option(
+            min=0,
+            help="Epochs at 192 pixels. 0 of both with --start-from: calibrate its network anew.",
+        ),
+    ] = 24,
 ) -> None:
     """Train a bundle, choose its threshold, and print its figures on the grouped test part."""
     from rich.console import Console

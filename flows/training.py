@@ -12,6 +12,7 @@ from rich.table import Table
 from flows.progress import counting_bars
 from jobs.code_version import code_version
 from model.bundle import Bundle, open_bundle
+from model.errors import ConfigurationError
 from model.preprocessing import PreprocessingParameters
 from model.train_bundle import Reporting, TrainingRequest, train_bundle
 from model.training import EpochReport, Stage, TrainingPlan
@@ -44,9 +45,20 @@ def make_training_request(  # noqa: PLR0913 - what the command line asks for
         out: folder of the new bundle.
         version: of the bundle.
         checkpoints: of a training that may have been stopped; one folder a version.
-        epochs: with small pictures, and with those of the size that ships.
+        epochs: with small pictures, and with those of the size that ships; none of either leaves
+            the network of `start_from` as it is and calibrates it anew.
+
+    Raises:
+        ConfigurationError: if nothing would be trained and there is no bundle to start from.
+        BundleError: if the bundle to start from cannot be used.
     """
     small, full = epochs
+    if small + full == 0 and start_from is None:
+        message = (
+            "no epochs and no bundle to start from: nothing would be trained; give --full-epochs, "
+            "or --start-from to calibrate a bundle's network anew"
+        )
+        raise ConfigurationError(message)
     parameters = PreprocessingParameters()
     return TrainingRequest(
         data=data,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
@@ -10,10 +11,14 @@ import numpy.typing as npt
 from scipy import ndimage
 
 from model.augmentation import Changes, change_levels, decide_changes, depth_inside
+from model.clutter import make_clutter
+from model.head_region import HeadRegion, find_head
 from model.measurement import PreparedPart
 from model.out_of_scope import make_out_of_scope_pictures
 from model.preprocessing import PreprocessingParameters, prepare_image
 from model.scope_fitting import GateInputs, ScopeInputs
+from model.training_data import LabelledImage
+from model.training_samples import decode_labelled
 
 CHANGED_IMAGES: Final = 1000
 """Of the fit part, evenly drawn: enough to know what changed brain MR looks like."""
@@ -21,6 +26,11 @@ CHANGED_IMAGES: Final = 1000
 SKULL_SHARE: Final = 0.09
 """Of the head's size: about what is taken off with the skull."""
 
+CLUTTERED_IMAGES: Final = 900
+"""Of the fit part: slices in front of grain, writing, frames and gradients."""
+
+LEAST_BACKGROUND: Final = 0.03
+"""A picture with a smaller share outside its head has no background to put clutter into."""
 
 FeaturesOf = Callable[[npt.NDArray[np.uint8]], npt.NDArray[np.float32]]
 """Turns prepared pictures, (n, size, size), into the network's features, (n, d)."""
@@ -49,7 +59,14 @@ def make_gate_inputs(
     drawn = np.linspace(0, len(fit.images) - 1, min(CHANGED_IMAGES, len(fit.images))).astype(int)
     return GateInputs(
         fit=ScopeInputs(features_of(fit.inputs), fit.picture_features),
-        changed_features=features_of(change_inputs(fit.inputs[drawn], seed)),
+        changed_features=features_of(
+            np.concatenate(
+                [
+                    change_inputs(fit.inputs[drawn], seed),
+                    *clutter_inputs(fit.images, parameters, seed),
+                ],
+            ),
+        ),
         held=ScopeInputs(features_of(held.inputs), held.picture_features),
         strange_features=features_of(np.stack(strange)),
     )
@@ -70,6 +87,51 @@ def change_inputs(inputs: npt.NDArray[np.uint8], seed: int) -> npt.NDArray[np.ui
         random = np.random.default_rng((seed, number))
         changed[number] = _change_input(picture, decide_changes(random))
     return changed
+
+
+def clutter_inputs(
+    images: Sequence[LabelledImage],
+    parameters: PreprocessingParameters,
+    seed: int,
+) -> list[npt.NDArray[np.uint8]]:
+    """Put clutter behind the heads of some images and prepare them as a night would.
+
+    Some of it stays in the network's input, because a head is harder to find in front of it; the
+    gate has to know such pictures as brain MR.
+
+    Args:
+        images: labelled images; `CLUTTERED_IMAGES` of them are taken, evenly drawn.
+        parameters: preprocessing.
+        seed: of the clutter.
+
+    Returns:
+        Blocks of (1, size, size), one for each image with a head and a background.
+
+    Raises:
+        TrainingDataError: if an image cannot be read.
+    """
+    drawn = np.linspace(0, len(images) - 1, min(CLUTTERED_IMAGES, len(images))).astype(int)
+    cluttered = []
+    for number in drawn.tolist():
+        image = decode_labelled(images[number])
+        head = find_head(image.pixels)
+        outside = ~enlarge_mask(head, image.pixels.shape)
+        if head.found and outside.mean() >= LEAST_BACKGROUND:
+            random = np.random.default_rng((seed, number))
+            height, width = image.pixels.shape
+            pixels = np.where(outside, make_clutter((height, width), random), image.pixels)
+            prepared = prepare_image(replace(image, pixels=pixels), parameters)
+            cluttered.append(prepared.network_input[None])
+    return cluttered
+
+
+def enlarge_mask(head: HeadRegion, shape: tuple[int, ...]) -> npt.NDArray[np.bool_]:
+    """Return the head's hull in the picture's own pixels, (height, width)."""
+    height, width = head.mask.shape
+    rows = np.minimum((np.arange(shape[0]) / head.scale).astype(int), height - 1)
+    columns = np.minimum((np.arange(shape[1]) / head.scale).astype(int), width - 1)
+    enlarged: npt.NDArray[np.bool_] = head.mask[np.ix_(rows, columns)]
+    return enlarged
 
 
 def _change_input(picture: npt.NDArray[np.uint8], changes: Changes) -> npt.NDArray[np.uint8]:

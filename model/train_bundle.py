@@ -222,7 +222,10 @@ def _refuse_other_split(start: Bundle | None, data_digest: str) -> None:
 
 def _training_record(request: TrainingRequest) -> dict[str, Any]:
     start = request.start_from
-    return request.plan.as_record() | {"started_from": None if start is None else start.digest}
+    if start is None:
+        return request.plan.as_record()
+    started_from = {"digest": start.digest, "training": start.card.training}
+    return request.plan.as_record() | {"started_from": started_from}
 
 
 def _threshold_in_words(safe: SafeThreshold) -> str:

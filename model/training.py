@@ -118,14 +118,18 @@ class _Progress:
             "epochs_since_best": self.epochs_since_best,
         }
 
-    def count(self, watched_loss: float, *, at_last_size: bool) -> None:
-        """Count an epoch; the loss counts only at the last size: before it, it falls anyway."""
+    def count(self, watched_loss: float, *, at_last_size: bool) -> bool:
+        """Count an epoch; returns whether it is the best so far.
+
+        The loss counts only at the last size: before it, it falls anyway.
+        """
         self.epochs_done.assign_add(1)
         if not at_last_size:
-            return
+            return False
         better = watched_loss < float(self.best_loss.numpy())
         self.best_loss.assign(watched_loss if better else self.best_loss)
         self.epochs_since_best.assign(0 if better else self.epochs_since_best + 1)
+        return better
 
 
 @keras.saving.register_keras_serializable(package="mri_triage_training")
@@ -183,7 +187,8 @@ def train_network(  # noqa: PLR0913 - each is a separate decision of the caller
         on_epoch: called after each epoch.
 
     Returns:
-        The averaged network, of the size in `parameters`, made of stock Keras layers.
+        The averaged network of the epoch with the least watched loss, of the size in `parameters`,
+        made of stock Keras layers; without an epoch at that size, the last one.
     """
     keras.utils.set_random_seed(plan.seed)
     network = build_two_headed(None, plan.dropout, FusedBatchNormalization)
@@ -193,6 +198,7 @@ def train_network(  # noqa: PLR0913 - each is a separate decision of the caller
         copy_weights(start, network)
     averaged = build_two_headed(parameters.size, plan.dropout)
     averaged.set_weights(network.get_weights())
+    best = build_two_headed(parameters.size, plan.dropout)
     optimizer = _make_optimizer(plan)
     optimizer.build(network.trainable_variables)
     progress = _Progress()
@@ -200,6 +206,7 @@ def train_network(  # noqa: PLR0913 - each is a separate decision of the caller
         tf.train.Checkpoint(
             network=network,
             averaged=averaged,
+            best=best,
             optimizer=optimizer,
             **progress.variables(),
         ),
@@ -225,7 +232,8 @@ def train_network(  # noqa: PLR0913 - each is a separate decision of the caller
         )
         losses = _run_epoch(step, batches, plan, epoch, on_step)
         watched_loss = watch(averaged)
-        progress.count(watched_loss, at_last_size=plan.size_of(epoch) == plan.stages[-1].size)
+        if progress.count(watched_loss, at_last_size=plan.size_of(epoch) == plan.stages[-1].size):
+            best.set_weights(averaged.get_weights())
         manager.save()
         on_epoch(
             EpochReport(
@@ -239,7 +247,7 @@ def train_network(  # noqa: PLR0913 - each is a separate decision of the caller
                 seconds=time.monotonic() - started,
             ),
         )
-    return averaged
+    return best if np.isfinite(float(progress.best_loss)) else averaged
 
 
 def predict_logits(

@@ -16,8 +16,9 @@ from model.errors import BundleError
 from model.inference import Scorer, load_scorer
 from model.measurement import prepare_part
 from model.preprocessing import PreprocessingParameters, prepare_image
+from model.thresholds import cross_entropy, fit_temperature
 from model.train_bundle import Reporting, TrainingRequest, train_bundle, train_on_fit_part
-from model.training import EpochReport, Stage, TrainingPlan
+from model.training import EpochReport, Stage, TrainingPlan, predict_logits
 from model.training_data import SPLIT_SEED, read_index, split_by_group
 from tests.drawn_slices import draw_slice, write_index, write_random_weights
 from tests.unit.model.pictures import as_image, draw_head
@@ -157,6 +158,71 @@ def test_a_training_that_gets_no_better_stops_and_stays_stopped(
 
     assert epochs == list(range(1, len(epochs) + 1))
     assert 4 <= len(epochs) < 12
+
+
+def test_a_training_returns_the_epoch_that_was_best_on_the_calibration_part(
+    data: Path,
+    imagenet: Path,
+    tmp_path: Path,
+) -> None:
+    request = _request(data, imagenet, tmp_path, epochs=7)
+    # Far too fast and averaged over a few steps only, so that the loss goes up and down.
+    plan = replace(request.plan, learning_rate=0.02, averaging=0.3)
+    losses: list[float] = []
+
+    network = _train_network(
+        replace(request, plan=plan),
+        lambda report: losses.append(report.watched_loss),
+    )
+
+    at_last_size = losses[1:]
+    assert min(at_last_size) < at_last_size[-1]
+    assert _loss_of_held_part(network, data) == pytest.approx(min(at_last_size), rel=1e-4)
+
+
+def _loss_of_held_part(network: keras.Model, data: Path) -> float:
+    held = prepare_part(split_by_group(read_index(data), SPLIT_SEED)["calibration"], PARAMETERS)
+    logits = predict_logits(network, held.inputs)["logit"][:, 0].astype(np.float64)
+    return cross_entropy(logits / fit_temperature(logits, held.labels), held.labels)
+
+
+def test_a_bundle_without_more_epochs_is_calibrated_anew_and_keeps_its_network(
+    data: Path,
+    imagenet: Path,
+    bundle: Bundle,
+    tmp_path: Path,
+) -> None:
+    request = _request(data, imagenet, tmp_path)
+    plan = replace(request.plan, stages=(Stage(32, 0), Stage(SIZE, 0)))
+    request = replace(request, start_from=bundle, version="2", plan=plan)
+
+    again = train_bundle(request, Reporting(lambda *_: None, lambda *_: None, lambda _: None))
+
+    inputs = np.stack([prepare_image(as_image(draw_head()[0]), PARAMETERS).network_input])
+    levels = inputs[..., None].astype(np.float32)
+    before, after = (load_network(one)(levels, training=False) for one in (bundle, again))
+    np.testing.assert_allclose(before["logit"], after["logit"], atol=1e-6)
+    np.testing.assert_allclose(before["tumor_map"], after["tumor_map"], atol=1e-6)
+    assert again.card.training["started_from"]["digest"] == bundle.digest
+    assert again.card.training["started_from"]["training"]["stages"] == [
+        {"size": 32, "epochs": 1},
+        {"size": SIZE, "epochs": 1},
+    ]
+
+
+def test_a_bundle_of_another_split_is_not_trained_on(
+    imagenet: Path,
+    bundle: Bundle,
+    tmp_path: Path,
+) -> None:
+    rows = [draw_slice(tmp_path, number, is_tumor=number % 2 == 1) for number in range(30)]
+    request = _request(write_index(tmp_path, rows), imagenet, tmp_path / "training")
+
+    with pytest.raises(BundleError, match="other images or another split"):
+        train_bundle(
+            replace(request, start_from=bundle),
+            Reporting(lambda *_: None, lambda *_: None, lambda _: None),
+        )
 
 
 def test_a_training_ends_with_a_bundle_that_holds_its_figures(bundle: Bundle) -> None:
