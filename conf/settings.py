@@ -107,6 +107,9 @@ class ScheduleSettings(Section):
     runs_at_once: int = Field(
         ge=2, description="runs of one `serve`; two at least, so that no backfill holds up a night"
     )
+    backfill_niceness: int = Field(
+        ge=0, le=19, description="of a backfill's processes: tonight's run gets the machine first"
+    )
 
     @field_validator("cron")
     @classmethod

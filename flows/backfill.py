@@ -45,9 +45,6 @@ WAIT_SECONDS: Final = 10.0
 
 LONGEST_WAIT_SECONDS: Final = 1800.0
 
-LOWER_PRIORITY: Final = 10
-"""Added to the niceness of a backfill's process: tonight's run gets the machine first."""
-
 
 def name_run() -> str:
     """Name a run after its nights; Prefect calls this when the run begins."""
@@ -155,7 +152,7 @@ def backfill(
         "publish_anyway": publish_anyway,
     }
     # Of this process and of Spark's, which it starts: tonight's run gets the machine first.
-    os.nice(LOWER_PRIORITY)
+    os.nice(settings.schedule.backfill_niceness)
     return _walk_nights(_Walk(settings, store, backfill_id, options, page, planned, record))
 
 

@@ -68,6 +68,8 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     environ |= {
         "MRI_TRIAGE__EXPLANATION__PERTURBATIONS": "40",
         "MRI_TRIAGE__EXPLANATION__SAMPLE_SIZE": "3",
+        # Here nothing is more urgent than the backfill; beside other work it would starve.
+        "MRI_TRIAGE__SCHEDULE__BACKFILL_NICENESS": "0",
     }
     command = [str(COMMAND), "serve", "--place", "demo", "--lake", str(made.lake)]
     command += ["--port", str(port), "--home", str(folder / "home")]
@@ -99,7 +101,9 @@ def page() -> Iterator[Page]:
         pytest.fail(f"no browser at {BROWSER}: make e2e installs it")
     SCREENSHOTS.mkdir(exist_ok=True)
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=BROWSER, args=["--no-sandbox"])
+        browser = playwright.chromium.launch(
+            executable_path=BROWSER, args=["--no-sandbox", "--disable-gpu"]
+        )
         opened = browser.new_page(viewport={"width": 1400, "height": 1000})
         opened.set_default_timeout(60_000)
         yield opened
