@@ -85,7 +85,7 @@ class _Walk:
     def keep(self, night: date, run_id: str) -> None:
         """Write down that a night is published."""
         self.record = self.record.with_finished(night, run_id)
-        write_record(self.store, self.backfill_id, self.record)
+        write_record(self.store, self.backfill_id, self.record, datetime.now(UTC).date())
 
 
 @flow(name="backfill", flow_run_name=name_run, persist_result=False)
@@ -140,7 +140,7 @@ def backfill(
     record = read_record(store, backfill_id)
     if record is None:
         record = BackfillRecord(tuple(one.state.night for one in planned if one.runs))
-        write_record(store, backfill_id, record)
+        write_record(store, backfill_id, record, datetime.now(UTC).date())
     else:
         planned = plan_the_rest(planned, record.planned, record.finished)
     store_plan(page, planned, preview=False)

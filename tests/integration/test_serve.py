@@ -12,7 +12,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,8 @@ FIRST = date(2026, 9, 1)
 PATIENCE_SECONDS = 400
 MOST_SECONDS_TO_START = 30
 MOST_SECONDS_TO_RECOVER = 120
+NOTHING_ELSE_TO_DO = {"MRI_TRIAGE__SCHEDULE__BACKFILL_NICENESS": "0"}
+"""Where no nightly run is due, a backfill need not give way; beside other tests it would starve."""
 
 
 @dataclass
@@ -37,6 +39,7 @@ class Serve:
 
     folder: Path
     port: int
+    settings: dict[str, str] = field(default_factory=dict)
     processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
     @property
@@ -53,7 +56,7 @@ class Serve:
 
     def start(self, *options: str, expect: str = "Prefect UI:") -> subprocess.Popen[bytes]:
         environ = {name: value for name, value in os.environ.items() if "PREFECT" not in name}
-        environ["MRI_TRIAGE__EXPLANATION__ENABLED"] = "false"
+        environ |= {"MRI_TRIAGE__EXPLANATION__ENABLED": "false"} | self.settings
         command = [str(COMMAND), "serve", "--place", "demo", "--lake", str(self.lake)]
         command += ["--port", str(self.port), "--home", str(self.folder / "home"), *options]
         with (self.folder / "serve.log").open("wb") as log:
@@ -87,6 +90,14 @@ class Serve:
     def state_of(self, run_id: str) -> str:
         return str(self.run(run_id)["state_type"])
 
+    def set_state(self, run_id: str, kind: str, name: str, details: object = None) -> None:
+        state = {"type": kind, "name": name, "state_details": details or {}}
+        self.ask("POST", f"flow_runs/{run_id}/set_state", {"state": state, "force": True})
+
+    def drivers(self) -> list[psutil.Process]:
+        """The processes of runs."""
+        return [one for one in marked(self) if "prefect.engine" in command_of(one)]
+
     def results(self, night: date) -> Path:
         return self.lake / f"results/night={night}/results.parquet"
 
@@ -97,6 +108,13 @@ class Serve:
     def shards(self) -> dict[Path, int]:
         """Every stored shard and when it was written."""
         return {path: path.stat().st_mtime_ns for path in self.lake.glob("runs/*/shards/*")}
+
+
+def command_of(process: psutil.Process) -> list[str]:
+    try:
+        return process.cmdline()
+    except psutil.Error:
+        return []
 
 
 def wait_until(holds: Callable[[], bool]) -> None:
@@ -181,6 +199,7 @@ def test_a_backfill_whose_server_was_killed_goes_on_and_scores_no_finished_shard
     served: Serve,
 ) -> None:
     nights = fill(served, 4)
+    served.settings |= NOTHING_ELSE_TO_DO
     process = served.start()
     backfill = served.begin_run(
         "backfill", first_night=str(nights[0]), last_night=str(nights[-1]), preview=False
@@ -222,3 +241,42 @@ def test_a_second_serve_of_the_same_folder_is_refused(served: Serve) -> None:
 
     assert second.returncode == 2
     assert "another mri-triage serve uses" in second.stderr
+
+
+def test_a_backfill_is_paused_resumed_and_cancelled_and_keeps_what_it_published(
+    served: Serve,
+) -> None:
+    nights = fill(served, 6)
+    served.settings |= NOTHING_ELSE_TO_DO
+    served.start()
+    backfill = served.begin_run(
+        "backfill", first_night=str(nights[0]), last_night=str(nights[-1]), preview=False
+    )
+
+    # As the UI's own buttons do it.
+    wait_until(lambda: served.results(nights[0]).exists())
+    until = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
+    details = {"pause_timeout": until, "pause_reschedule": True}
+    served.set_state(backfill, "PAUSED", "Suspended", details)
+    wait_until(lambda: served.drivers() == [])
+    paused = published(served, nights)
+    assert served.state_of(backfill) == "PAUSED"
+    assert nights[0] in paused
+    assert nights[-1] not in paused
+
+    served.ask("POST", f"flow_runs/{backfill}/resume")
+    wait_until(lambda: len(published(served, nights)) > len(paused))
+    went_on = published(served, nights)
+    assert all(len(served.runs_of(night)) == 1 for night in paused)
+    assert served.state_of(backfill) == "RUNNING"
+
+    served.set_state(backfill, "CANCELLING", "Cancelling")
+    wait_until(lambda: served.drivers() == [])
+    wait_until(lambda: served.state_of(backfill) == "CANCELLED")
+    kept = published(served, nights)
+    assert kept[: len(went_on)] == went_on
+    assert nights[-1] not in kept
+
+
+def published(served: Serve, nights: list[date]) -> list[date]:
+    return [night for night in nights if served.results(night).exists()]

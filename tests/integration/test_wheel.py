@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import sysconfig
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pyarrow.parquet as pq
+import pyspark
 import pytest
 
+from jobs.java_runtime import find_java
 from tests.builders import MINI_LAKE
 
 pytestmark = [pytest.mark.slow, pytest.mark.spark]
@@ -63,9 +67,13 @@ class Installed:
     def packages(self) -> Path:
         return self.folder / "venv/lib/python3.11/site-packages"
 
-    def run(self, *command: str | Path) -> str:
+    @property
+    def command(self) -> Path:
+        return self.python.parent / "mri-triage"
+
+    def run(self, *command: str | Path, **settings: str) -> str:
         environ = {"HOME": str(self.folder), "PATH": os.environ["PATH"], "LANG": "C.UTF-8"}
-        environ["MRI_TRIAGE__EXPLANATION__ENABLED"] = "false"
+        environ |= {"MRI_TRIAGE__EXPLANATION__ENABLED": "false"} | settings
         done = subprocess.run(
             [str(part) for part in command],
             cwd=self.folder,
@@ -82,6 +90,36 @@ class Installed:
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Installed:
     return Installed(tmp_path_factory.mktemp("wheel"))
+
+
+@pytest.fixture(scope="module")
+def night_alone(installed: Installed) -> list[dict[str, object]]:
+    return run_night(installed)
+
+
+@pytest.fixture
+def spark_master(installed: Installed) -> Iterator[str]:
+    """A Spark master with one worker, as `compose.yaml` starts them; its address."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = str(probe.getsockname()[1])
+    address = f"spark://127.0.0.1:{port}"
+    started = ["--host", "127.0.0.1", "--webui-port", "0"]
+    master = ["org.apache.spark.deploy.master.Master", *started, "--port", port]
+    worker = ["org.apache.spark.deploy.worker.Worker", *started, "--cores", "1"]
+    worker += ["--memory", "1g", "--work-dir", str(installed.folder / "work"), address]
+    environ = {"JAVA_HOME": str(find_java(os.environ).home), "PATH": os.environ["PATH"]}
+    spark_class = Path(pyspark.__file__).parent / "bin/spark-class"
+    log = (installed.folder / "spark.log").open("wb")
+    services = [
+        subprocess.Popen([spark_class, *one], env=environ, stdout=log, stderr=log)
+        for one in (master, worker)
+    ]
+    yield address
+    for service in services:
+        service.terminate()
+        service.wait(30)
+    log.close()
 
 
 def test_the_wheel_holds_the_settings_the_bundle_and_the_licences_and_no_tests(
@@ -109,21 +147,40 @@ def test_every_module_of_the_wheel_can_be_imported(installed: Installed) -> None
     assert places == [str(installed.packages)]
 
 
-def test_a_night_runs_from_the_wheel_alone(installed: Installed) -> None:
+def test_the_wheel_brings_the_command(installed: Installed) -> None:
+    assert "serve" in installed.run(installed.command, "--help")
+
+
+def test_a_night_runs_from_the_wheel_alone(night_alone: list[dict[str, object]]) -> None:
+    assert len(night_alone) == IMAGES
+    reasons = {row["reason"] for row in night_alone}
+    assert reasons <= {"below_threshold", "tumor_suspected", "not_brain_mr"}
+
+
+def test_a_spark_master_and_a_worker_decide_as_the_machine_alone_does(
+    installed: Installed, spark_master: str, night_alone: list[dict[str, object]]
+) -> None:
+    rows = run_night(installed, MRI_TRIAGE__ENGINE__MASTER=spark_master)
+
+    assert rows == night_alone
+
+
+def run_night(installed: Installed, **settings: str) -> list[dict[str, object]]:
+    """Run a night of some images from the wheel, in the place of any run before."""
     lake = installed.folder / "lake"
+    shutil.rmtree(lake, ignore_errors=True)
     folder = lake / f"incoming/night={NIGHT}"
     folder.mkdir(parents=True)
     images = sorted((MINI_LAKE / f"incoming/night={NIGHT}").rglob("image-*"))[:IMAGES]
     for number, image in enumerate(images):
         shutil.copy(image, folder / f"image-{number}{image.suffix}")
-    command = installed.python.parent / "mri-triage"
-
-    assert "serve" in installed.run(command, "--help")
-    said = installed.run(
-        command, "night", "--place", "demo", "--night", NIGHT, "--lake", lake
-    )  # fmt: skip
-
-    assert f"Night {NIGHT}: {IMAGES} objects" in said
-    rows = pq.read_table(lake / f"results/night={NIGHT}/results.parquet")
-    assert rows.num_rows == IMAGES
-    assert set(rows["reason"].to_pylist()) <= {"below_threshold", "tumor_suspected", "not_brain_mr"}
+    arguments = ("night", "--place", "demo", "--night", NIGHT, "--lake", lake)
+    assert f"Night {NIGHT}: {IMAGES} objects" in installed.run(
+        installed.command, *arguments, **settings
+    )
+    rows = pq.read_table(
+        lake / f"results/night={NIGHT}/results.parquet",
+        columns=["object_key", "decision", "reason"],
+    )
+    found: list[dict[str, object]] = rows.sort_by("object_key").to_pylist()
+    return found
