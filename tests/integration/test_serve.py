@@ -20,6 +20,14 @@ import httpx
 import psutil
 import pytest
 
+from flows.local_prefect import prepare_prefect
+from tests.integration.webhook import MESSAGE, Webhook, receiving
+
+prepare_prefect(os.environ)  # before Prefect is imported for the first time
+
+from prefect.blocks.notifications import CustomWebhookNotificationBlock  # noqa: E402
+from prefect.settings import PREFECT_API_URL, temporary_settings  # noqa: E402
+
 pytestmark = [pytest.mark.slow, pytest.mark.spark, pytest.mark.timeout(600)]
 
 ROOT = Path(__file__).parents[2]
@@ -31,6 +39,10 @@ MOST_SECONDS_TO_START = 30
 MOST_SECONDS_TO_RECOVER = 120
 NOTHING_ELSE_TO_DO = {"MRI_TRIAGE__SCHEDULE__BACKFILL_NICENESS": "0"}
 """Where no nightly run is due, a backfill need not give way; beside other tests it would starve."""
+TELL_SOON = {
+    "MRI_TRIAGE__ALERTS__BLOCK": "custom-webhook/hospital",
+    "MRI_TRIAGE__ALERTS__CRASHED_SECONDS": "10",
+}
 
 
 @dataclass
@@ -125,6 +137,12 @@ def wait_until(holds: Callable[[], bool]) -> None:
 
 
 @pytest.fixture
+def webhook() -> Iterator[Webhook]:
+    with receiving() as server:
+        yield server
+
+
+@pytest.fixture
 def served(tmp_path: Path) -> Iterator[Serve]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -196,11 +214,13 @@ def test_a_night_starts_in_time_and_is_published_while_a_backfill_is_at_work(
 
 
 def test_a_backfill_whose_server_was_killed_goes_on_and_scores_no_finished_shard_again(
-    served: Serve,
+    served: Serve, webhook: Webhook
 ) -> None:
     nights = fill(served, 4)
-    served.settings |= NOTHING_ELSE_TO_DO
+    served.settings |= NOTHING_ELSE_TO_DO | TELL_SOON
     process = served.start()
+    assert "there is no such block on the server" in served.log
+    create_block(served, webhook)
     backfill = served.begin_run(
         "backfill", first_night=str(nights[0]), last_night=str(nights[-1]), preview=False
     )
@@ -222,6 +242,26 @@ def test_a_backfill_whose_server_was_killed_goes_on_and_scores_no_finished_shard
     assert len(served.runs_of(nights[0])) == 1
     assert before
     assert {path: served.shards()[path] for path in before} == before
+
+    # What crashed for good is told, and what was taken up again is not.
+    crashing = served.begin_run(
+        "backfill", first_night=str(nights[0]), last_night=str(nights[0]), mode="all", preview=False
+    )
+    wait_until(lambda: served.state_of(crashing) == "RUNNING")
+    for driver in served.drivers():
+        driver.kill()
+    wait_until(lambda: bool(webhook.received))
+    [message] = webhook.received
+    assert message["subject"] == "mri-triage: a run crashed"
+    assert f"backfill {nights[0]} to {nights[0]} (all) crashed" in message["text"]
+    assert crashing in message["text"]
+    assert "What to do" in message["text"]
+
+
+def create_block(served: Serve, webhook: Webhook) -> None:
+    block = CustomWebhookNotificationBlock(name="hospital", url=webhook.url, json_data=MESSAGE)
+    with temporary_settings({PREFECT_API_URL: served.api}):
+        block.save("hospital")
 
 
 def test_a_second_serve_of_the_same_folder_is_refused(served: Serve) -> None:
