@@ -30,6 +30,16 @@ install_packages() {
   locked "$prefix/bin/python" --no-build-isolation -r locks/runtime.txt -r locks/jre.txt
   comm -23 <(names_in locks/build.txt) <(names_in locks/runtime.txt) |
     xargs "$prefix/bin/python" -m pip uninstall --quiet --yes --disable-pip-version-check
+  leave_out_what_no_night_reads
+}
+
+# Half a gigabyte: headers to compile TensorFlow operations with, what parses such headers, and the
+# packages' own tests.
+leave_out_what_no_night_reads() {
+  local packages
+  packages=$("$prefix/bin/python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
+  rm -rf -- "$packages/tensorflow/include" "$packages/clang"
+  find "$packages" -type d -name tests -prune -exec rm -rf -- {} +
 }
 
 install_project() {
