@@ -2,35 +2,39 @@
 # Build:  docker build -t mri-triage .
 # Run:    docker run --rm -e AWS_ACCESS_KEY_ID -e AWS_SECRET_ACCESS_KEY \
 #           -e MRI_TRIAGE_IDENTIFIER_KEY -v /etc/mri-triage:/etc/mri-triage:ro \
-#           mri-triage night --place /etc/mri-triage/our-hospital.yaml
+#           mri-triage mri-triage night --place /etc/mri-triage/our-hospital.yaml
+# All parts together: compose.yaml. There is no entry point, because Prefect's workers and Spark
+# start commands of their own in this image.
 FROM python:3.11-slim-bookworm AS builder
 
 WORKDIR /build
+COPY scripts/image_steps.sh ./scripts/
 COPY locks ./locks
-# Two packages come as source only: what builds them is pinned in build.txt.
-RUN python -m venv /opt/build /opt/mri-triage \
- && /opt/build/bin/pip install --no-cache-dir --require-hashes --no-deps -r locks/build.txt \
- && /opt/mri-triage/bin/pip install --no-cache-dir --require-hashes --no-deps -r locks/build.txt \
- && /opt/mri-triage/bin/pip install --no-cache-dir --require-hashes --no-deps \
-      --no-build-isolation -r locks/runtime.txt -r locks/jre.txt
+# A layer of its own: it stays as it is until a lock changes.
+RUN scripts/image_steps.sh packages /opt/mri-triage
 COPY . .
-RUN /opt/build/bin/pip wheel --no-cache-dir --no-deps --no-build-isolation --wheel-dir wheels . \
- && /opt/mri-triage/bin/pip install --no-cache-dir --no-deps --no-index wheels/*.whl \
- && /opt/mri-triage/bin/python -m jobs.java_runtime
+RUN scripts/image_steps.sh project /opt/mri-triage
 
 FROM python:3.11-slim-bookworm
 
 LABEL org.opencontainers.image.title="mri-triage" \
       org.opencontainers.image.licenses="Apache-2.0"
-RUN useradd --uid 10001 --create-home --shell /usr/sbin/nologin triage
+RUN useradd --uid 10001 --create-home --shell /usr/sbin/nologin triage \
+ && install -d -o 10001 -g 10001 /home/triage/served
 COPY --from=builder /opt/mri-triage /opt/mri-triage
+WORKDIR /home/triage
+COPY prefect.yaml ./
+COPY deployment ./deployment
+# Workers of a Spark cluster run this Python and this Java too. Prefect writes a copy of its UI,
+# which is not to be beside its code.
 ENV PATH=/opt/mri-triage/bin:$PATH \
+    JAVA_HOME=/opt/mri-triage/jre \
+    PYSPARK_PYTHON=/opt/mri-triage/bin/python \
+    PREFECT_UI_STATIC_DIRECTORY=/tmp/prefect-ui \
     PYTHONUNBUFFERED=1
 USER 10001
-WORKDIR /home/triage
 # A night is a command that ends, not a service: healthy means that the program and its packaged
-# settings load.
+# settings load. Services have checks of their own (compose.yaml).
 HEALTHCHECK --interval=5m --timeout=30s --start-period=10s \
   CMD ["mri-triage", "config", "show"]
-ENTRYPOINT ["mri-triage"]
-CMD ["--help"]
+CMD ["mri-triage", "--help"]

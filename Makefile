@@ -52,12 +52,13 @@ test-quick: setup ## The unit tests only, without coverage (seconds)
 	@$(PYTEST) tests/unit $(TEST_ARGUMENTS)
 
 .PHONY: check
-check: setup ## Lint, format, types, import contracts, Dockerfile
+check: setup ## Lint, format, types, import contracts, Dockerfile, compose.yaml
 	@$(PYTHON_BIN) -m ruff check .
 	@$(PYTHON_BIN) -m ruff format --check .
 	@$(PYTHON_BIN) -m mypy
 	@.venv/bin/lint-imports
 	@.venv/bin/hadolint Dockerfile
+	@.venv/bin/check-jsonschema --quiet --builtin-schema vendor.compose-spec compose.yaml
 
 .PHONY: audit
 audit: setup .audit/installed ## Look the locked packages up for known vulnerabilities (internet)
@@ -93,6 +94,14 @@ torture: setup ## One night over damaged files; TORTURE_IMAGES of them (2000), b
 .PHONY: bench-poison
 bench-poison: setup ## What a crashing, a hanging and a hungry image cost a night of 500
 	@$(PYTHON_BIN) -m tests.torture.poison
+
+.PHONY: bench-serve
+bench-serve: setup chromium ## Seconds from `mri-triage serve` to a working UI
+	@$(PYTHON_BIN) -m tests.ui.bench_serve
+
+.PHONY: image-steps
+image-steps: setup ## The image's steps, without a container engine, in a clean folder (minutes)
+	@scripts/rehearse_image.sh
 
 .PHONY: train
 train: setup ## Train a bundle on the images in MRI_DATA from the weights in MRI_WEIGHTS (hours)

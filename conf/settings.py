@@ -107,6 +107,9 @@ class ScheduleSettings(Section):
     runs_at_once: int = Field(
         ge=2, description="runs of one `serve`; two at least, so that no backfill holds up a night"
     )
+    backfill_niceness: int = Field(
+        ge=0, le=19, description="of a backfill's processes: tonight's run gets the machine first"
+    )
 
     @field_validator("cron")
     @classmethod
@@ -204,6 +207,9 @@ class AlertSettings(Section):
     least_nights: int = Field(ge=3, description="of history, before any night is called unusual")
     deviations: float = Field(gt=0, description="robust standard deviations that are unusual")
     late_objects: int = Field(ge=1, description="late images of one night that are unusual")
+    crashed_seconds: int = Field(
+        ge=10, description="a crashed run that nobody took up again for so long is told"
+    )
 
 
 class RetentionSettings(Section):
@@ -215,6 +221,7 @@ class RetentionSettings(Section):
     runs_days: int | None = Field(ge=1, description="inventories, shards and records of runs")
     explanations_days: int | None = Field(ge=1, description="pictures, weights and their index")
     feedback_days: int | None = Field(ge=1, description="what radiologists answered")
+    backfills_days: int | None = Field(ge=1, description="what backfills set out to do and did")
 
 
 class Settings(Section):

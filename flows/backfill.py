@@ -45,9 +45,6 @@ WAIT_SECONDS: Final = 10.0
 
 LONGEST_WAIT_SECONDS: Final = 1800.0
 
-LOWER_PRIORITY: Final = 10
-"""Added to the niceness of a backfill's process: tonight's run gets the machine first."""
-
 
 def name_run() -> str:
     """Name a run after its nights; Prefect calls this when the run begins."""
@@ -88,7 +85,7 @@ class _Walk:
     def keep(self, night: date, run_id: str) -> None:
         """Write down that a night is published."""
         self.record = self.record.with_finished(night, run_id)
-        write_record(self.store, self.backfill_id, self.record)
+        write_record(self.store, self.backfill_id, self.record, datetime.now(UTC).date())
 
 
 @flow(name="backfill", flow_run_name=name_run, persist_result=False)
@@ -143,7 +140,7 @@ def backfill(
     record = read_record(store, backfill_id)
     if record is None:
         record = BackfillRecord(tuple(one.state.night for one in planned if one.runs))
-        write_record(store, backfill_id, record)
+        write_record(store, backfill_id, record, datetime.now(UTC).date())
     else:
         planned = plan_the_rest(planned, record.planned, record.finished)
     store_plan(page, planned, preview=False)
@@ -155,7 +152,7 @@ def backfill(
         "publish_anyway": publish_anyway,
     }
     # Of this process and of Spark's, which it starts: tonight's run gets the machine first.
-    os.nice(LOWER_PRIORITY)
+    os.nice(settings.schedule.backfill_niceness)
     return _walk_nights(_Walk(settings, store, backfill_id, options, page, planned, record))
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import signal
 from collections.abc import Callable, Sequence
-from datetime import timedelta
 from typing import Any, Final
 from uuid import UUID
 
@@ -18,23 +17,16 @@ from prefect.client.schemas.filters import (
 )
 from prefect.client.schemas.objects import FlowRun, State, StateType
 from prefect.deployments.runner import RunnerDeployment
-from prefect.events.actions import ChangeFlowRunState
-from prefect.events.schemas.automations import AutomationCore, EventTrigger, Posture
-from prefect.events.schemas.events import ResourceSpecification
 from prefect.runner import Runner
 from prefect.settings import PREFECT_API_URL, PREFECT_UI_URL
 from prefect.states import AwaitingRetry, Cancelled
 
 from conf.settings import Settings
+from flows.automations import tell_of_crashed_runs, watch_for_silent_runs
 from flows.deployments import make_deployments
 from flows.recovery import end_run_processes
 
 UNFINISHED: Final = (StateType.RUNNING, StateType.PENDING, StateType.CANCELLING)
-
-SILENT_SECONDS: Final = 120
-"""Without a heartbeat for so long a run counts as dead; four heartbeats."""
-
-ZOMBIES: Final = "mri-triage: runs that fell silent"
 
 
 def serve_deployments(
@@ -65,6 +57,8 @@ async def _serve(
     ids = [await runner.aadd_deployment(deployment) for deployment in deployments]
     async with get_client() as client:
         await watch_for_silent_runs(client)
+        names = [deployment.name for deployment in deployments]
+        await tell_of_crashed_runs(client, settings.alerts, names, tell)
         taken_up = await take_up_interrupted(client, ids)
     if taken_up:
         tell(f"went on with {taken_up} runs that were interrupted")
@@ -134,33 +128,3 @@ async def _take_up(client: PrefectClient, run: FlowRun) -> None:
     now = await client.read_flow_run(run.id)
     force = now.state is not None and now.state.is_final()
     await client.set_flow_run_state(run.id, state, force=force)
-
-
-async def watch_for_silent_runs(client: PrefectClient) -> None:
-    """Have the server mark runs as crashed that stopped sending heartbeats; once is enough."""
-    if await client.read_automations_by_name(ZOMBIES):
-        return
-    ended = ("Completed", "Failed", "Cancelled", "Crashed", "AwaitingRetry", "Suspended", "Paused")
-    automation = AutomationCore(
-        name=ZOMBIES,
-        description="A run whose process died says nothing any more: this marks it as crashed.",
-        trigger=EventTrigger(
-            after={"prefect.flow-run.heartbeat"},
-            expect={
-                "prefect.flow-run.heartbeat",
-                *(f"prefect.flow-run.{state}" for state in ended),
-            },
-            match=ResourceSpecification({"prefect.resource.id": ["prefect.flow-run.*"]}),
-            for_each={"prefect.resource.id"},
-            posture=Posture.Proactive,
-            threshold=1,
-            within=timedelta(seconds=SILENT_SECONDS),
-        ),
-        actions=[
-            ChangeFlowRunState(
-                state=StateType.CRASHED,
-                message=f"no heartbeat for {SILENT_SECONDS} s: its process died",
-            ),
-        ],
-    )
-    await client.create_automation(automation)

@@ -38,15 +38,16 @@ def clean(
         typer.Option("--dry-run", help="Only print what would be removed. Do this first."),
     ] = False,
 ) -> None:
-    """Remove old runs, explanations and feedback, as retention.* says; never what is published.
+    """Remove old runs, explanations, feedback and records of backfills, as retention.* says.
 
-    Results, studies, models, the audit log and the images themselves are left alone, and so is a
-    night that a run is at work on.
+    Results, studies, models, the audit log and the images themselves are never removed, and a
+    night that a run is at work on is left alone.
     """
     from rich.console import Console
     from rich.progress import track
 
     from flows.evaluation_cli import make_console
+    from jobs.clean_backfills import clean_backfills
     from jobs.clean_lake import Retention, clean_night, find_nights, preview_night
     from jobs.lease import LeaseTerms
 
@@ -59,6 +60,7 @@ def clean(
     nights = find_nights(store)
     bars = track(nights, "Nights", console=Console(stderr=True), transient=True)
     cleaned = [one for night in bars for one in treat(store, night, retention, today, terms)]
+    cleaned += clean_backfills(store, kept.backfills_days, today, terms.now(), dry_run=dry_run)
     if cleaned:
         make_console().print(cleaned_table(cleaned))
     typer.echo(sum_up(cleaned, len(nights)))

@@ -23,7 +23,7 @@ from jobs.night_keys import explanations_index_key, lease_key
 from jobs.parquet_objects import read_table
 from model.errors import NightTakenError, NotRetrievedError
 
-Kind = Literal["runs", "explanations", "feedback"]
+Kind = Literal["runs", "explanations", "feedback", "backfills"]
 Outcome = Literal["would be removed", "removed", "kept: a run is at work"]
 
 FOLDERS: Final[Mapping[Kind, str]] = {
@@ -62,8 +62,8 @@ class ExpiredFolder:
     """One kind of one night, older than it is kept.
 
     Attributes:
-        kind: see `FOLDERS`.
-        night: whose.
+        kind: see `FOLDERS`; or a backfill.
+        night: whose; of a backfill the first that it set out to run.
         last_used: the night itself, or the day of its last run if that is later.
         kept_days: what the retention says.
         objects: to be removed, the first one first.
@@ -221,6 +221,20 @@ def _is_free(lake: Lake, night: date, now: datetime) -> bool:
 
 def _remove(lake: Lake, lease: NightLease, folder: ExpiredFolder, now: datetime) -> None:
     lease.assert_held()
+    remove_objects(lake, folder, now)
+
+
+def remove_objects(lake: Lake, folder: ExpiredFolder, now: datetime) -> None:
+    """Remove what is expired, and tell the audit log before the first object goes.
+
+    Args:
+        lake: where.
+        folder: what.
+        now: with a time zone.
+
+    Raises:
+        OutputError: if the lake does not let an object go.
+    """
     facts: dict[str, Fact] = {
         "folder": folder.kind,
         "night": folder.night.isoformat(),

@@ -6,10 +6,12 @@ name that Python. The code goes along nonetheless, so that driver and workers ca
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
 
 from pyspark import SparkFiles
 
@@ -28,13 +30,16 @@ def ship_to_workers(spark: SparkSession, bundle_folder: Path) -> None:
     Calling it again for the same session and bundle changes nothing.
     """
     context = spark.sparkContext
-    shipped = {Path(name).name for name in context.listFiles}
-    if CODE_NAME not in shipped:
-        # In the session's own folder, which is removed when the driver ends.
-        folder = tempfile.mkdtemp(prefix="code-", dir=context.getConf().get("spark.local.dir"))
+    # In the session's own folder, which is removed when the driver ends.
+    local = context.getConf().get("spark.local.dir")
+    if CODE_NAME not in {Path(name).name for name in context.listFiles}:
+        folder = tempfile.mkdtemp(prefix="code-", dir=local)
         context.addPyFile(str(write_code(Path(folder))))
-    if bundle_folder.name not in shipped:
-        context.addFile(str(bundle_folder), recursive=True)
+    if bundle_folder.name not in {urlsplit(name).fragment for name in context.listArchives}:
+        # As one file: Spark ships no local folder to a cluster.
+        packed = Path(tempfile.mkdtemp(prefix="bundle-", dir=local)) / "bundle"
+        archive = shutil.make_archive(str(packed), "zip", bundle_folder)
+        context.addArchive(f"{archive}#{bundle_folder.name}")
 
 
 def find_bundle(folder: Path) -> Path:

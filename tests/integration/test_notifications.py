@@ -1,12 +1,9 @@
 from __future__ import annotations
 
-import json
 import logging
 import os
-import threading
 from collections.abc import Iterator
 from datetime import date
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
 
 import pytest
@@ -25,36 +22,11 @@ from prefect.testing.utilities import prefect_test_harness  # noqa: E402
 from flows import notifications  # noqa: E402
 from flows.notifications import notify, notify_of_nights  # noqa: E402
 from model.errors import AuditError  # noqa: E402
+from tests.integration.webhook import MESSAGE, Webhook, receiving  # noqa: E402
 
 pytestmark = pytest.mark.slow
 
 BLOCK = "custom-webhook/hospital"
-
-
-class Webhook(HTTPServer):
-    """A real webhook, which remembers what came; the first `refusals` requests fail."""
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
-        self.received: list[dict[str, str]] = []
-        self.refusals = 0
-
-
-class _Handler(BaseHTTPRequestHandler):
-    server: Webhook
-
-    def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers["Content-Length"]))
-        if self.server.refusals:
-            self.server.refusals -= 1
-            self.send_error(503)
-            return
-        self.server.received.append(json.loads(body))
-        self.send_response(204)
-        self.end_headers()
-
-    def log_message(self, *_: object) -> None:
-        """Say nothing."""
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -66,17 +38,11 @@ def prefect_server() -> Iterator[None]:
 @pytest.fixture
 def webhook(monkeypatch: pytest.MonkeyPatch) -> Iterator[Webhook]:
     monkeypatch.setattr(notifications, "PAUSES", (0.0, 0.0))
-    server = Webhook()
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    CustomWebhookNotificationBlock(
-        name="hospital",
-        url=f"http://127.0.0.1:{server.server_port}/secret-path",
-        json_data={"subject": "{{subject}}", "text": "{{body}}"},
-    ).save("hospital", overwrite=True)
-    yield server
-    server.shutdown()
-    server.server_close()
+    with receiving() as server:
+        CustomWebhookNotificationBlock(name="hospital", url=server.url, json_data=MESSAGE).save(
+            "hospital", overwrite=True
+        )
+        yield server
 
 
 def settings_with(block: str | None) -> Settings:

@@ -12,13 +12,21 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import httpx
 import psutil
 import pytest
+
+from flows.local_prefect import prepare_prefect
+from tests.integration.webhook import MESSAGE, Webhook, receiving
+
+prepare_prefect(os.environ)  # before Prefect is imported for the first time
+
+from prefect.blocks.notifications import CustomWebhookNotificationBlock  # noqa: E402
+from prefect.settings import PREFECT_API_URL, temporary_settings  # noqa: E402
 
 pytestmark = [pytest.mark.slow, pytest.mark.spark, pytest.mark.timeout(600)]
 
@@ -29,6 +37,12 @@ FIRST = date(2026, 9, 1)
 PATIENCE_SECONDS = 400
 MOST_SECONDS_TO_START = 30
 MOST_SECONDS_TO_RECOVER = 120
+NOTHING_ELSE_TO_DO = {"MRI_TRIAGE__SCHEDULE__BACKFILL_NICENESS": "0"}
+"""Where no nightly run is due, a backfill need not give way; beside other tests it would starve."""
+TELL_SOON = {
+    "MRI_TRIAGE__ALERTS__BLOCK": "custom-webhook/hospital",
+    "MRI_TRIAGE__ALERTS__CRASHED_SECONDS": "10",
+}
 
 
 @dataclass
@@ -37,6 +51,7 @@ class Serve:
 
     folder: Path
     port: int
+    settings: dict[str, str] = field(default_factory=dict)
     processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
     @property
@@ -53,7 +68,7 @@ class Serve:
 
     def start(self, *options: str, expect: str = "Prefect UI:") -> subprocess.Popen[bytes]:
         environ = {name: value for name, value in os.environ.items() if "PREFECT" not in name}
-        environ["MRI_TRIAGE__EXPLANATION__ENABLED"] = "false"
+        environ |= {"MRI_TRIAGE__EXPLANATION__ENABLED": "false"} | self.settings
         command = [str(COMMAND), "serve", "--place", "demo", "--lake", str(self.lake)]
         command += ["--port", str(self.port), "--home", str(self.folder / "home"), *options]
         with (self.folder / "serve.log").open("wb") as log:
@@ -87,6 +102,14 @@ class Serve:
     def state_of(self, run_id: str) -> str:
         return str(self.run(run_id)["state_type"])
 
+    def set_state(self, run_id: str, kind: str, name: str, details: object = None) -> None:
+        state = {"type": kind, "name": name, "state_details": details or {}}
+        self.ask("POST", f"flow_runs/{run_id}/set_state", {"state": state, "force": True})
+
+    def drivers(self) -> list[psutil.Process]:
+        """The processes of runs."""
+        return [one for one in marked(self) if "prefect.engine" in command_of(one)]
+
     def results(self, night: date) -> Path:
         return self.lake / f"results/night={night}/results.parquet"
 
@@ -99,11 +122,24 @@ class Serve:
         return {path: path.stat().st_mtime_ns for path in self.lake.glob("runs/*/shards/*")}
 
 
+def command_of(process: psutil.Process) -> list[str]:
+    try:
+        return process.cmdline()
+    except psutil.Error:
+        return []
+
+
 def wait_until(holds: Callable[[], bool]) -> None:
     end = time.monotonic() + PATIENCE_SECONDS
     while not holds():
         assert time.monotonic() < end, "waited in vain"
         time.sleep(0.25)
+
+
+@pytest.fixture
+def webhook() -> Iterator[Webhook]:
+    with receiving() as server:
+        yield server
 
 
 @pytest.fixture
@@ -178,10 +214,13 @@ def test_a_night_starts_in_time_and_is_published_while_a_backfill_is_at_work(
 
 
 def test_a_backfill_whose_server_was_killed_goes_on_and_scores_no_finished_shard_again(
-    served: Serve,
+    served: Serve, webhook: Webhook
 ) -> None:
     nights = fill(served, 4)
+    served.settings |= NOTHING_ELSE_TO_DO | TELL_SOON
     process = served.start()
+    assert "there is no such block on the server" in served.log
+    create_block(served, webhook)
     backfill = served.begin_run(
         "backfill", first_night=str(nights[0]), last_night=str(nights[-1]), preview=False
     )
@@ -204,6 +243,26 @@ def test_a_backfill_whose_server_was_killed_goes_on_and_scores_no_finished_shard
     assert before
     assert {path: served.shards()[path] for path in before} == before
 
+    # What crashed for good is told, and what was taken up again is not.
+    crashing = served.begin_run(
+        "backfill", first_night=str(nights[0]), last_night=str(nights[0]), mode="all", preview=False
+    )
+    wait_until(lambda: served.state_of(crashing) == "RUNNING")
+    for driver in served.drivers():
+        driver.kill()
+    wait_until(lambda: bool(webhook.received))
+    [message] = webhook.received
+    assert message["subject"] == "mri-triage: a run crashed"
+    assert f"backfill {nights[0]} to {nights[0]} (all) crashed" in message["text"]
+    assert crashing in message["text"]
+    assert "What to do" in message["text"]
+
+
+def create_block(served: Serve, webhook: Webhook) -> None:
+    block = CustomWebhookNotificationBlock(name="hospital", url=webhook.url, json_data=MESSAGE)
+    with temporary_settings({PREFECT_API_URL: served.api}):
+        block.save("hospital")
+
 
 def test_a_second_serve_of_the_same_folder_is_refused(served: Serve) -> None:
     fill(served, 1)
@@ -222,3 +281,42 @@ def test_a_second_serve_of_the_same_folder_is_refused(served: Serve) -> None:
 
     assert second.returncode == 2
     assert "another mri-triage serve uses" in second.stderr
+
+
+def test_a_backfill_is_paused_resumed_and_cancelled_and_keeps_what_it_published(
+    served: Serve,
+) -> None:
+    nights = fill(served, 6)
+    served.settings |= NOTHING_ELSE_TO_DO
+    served.start()
+    backfill = served.begin_run(
+        "backfill", first_night=str(nights[0]), last_night=str(nights[-1]), preview=False
+    )
+
+    # As the UI's own buttons do it.
+    wait_until(lambda: served.results(nights[0]).exists())
+    until = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
+    details = {"pause_timeout": until, "pause_reschedule": True}
+    served.set_state(backfill, "PAUSED", "Suspended", details)
+    wait_until(lambda: served.drivers() == [])
+    paused = published(served, nights)
+    assert served.state_of(backfill) == "PAUSED"
+    assert nights[0] in paused
+    assert nights[-1] not in paused
+
+    served.ask("POST", f"flow_runs/{backfill}/resume")
+    wait_until(lambda: len(published(served, nights)) > len(paused))
+    went_on = published(served, nights)
+    assert all(len(served.runs_of(night)) == 1 for night in paused)
+    assert served.state_of(backfill) == "RUNNING"
+
+    served.set_state(backfill, "CANCELLING", "Cancelling")
+    wait_until(lambda: served.drivers() == [])
+    wait_until(lambda: served.state_of(backfill) == "CANCELLED")
+    kept = published(served, nights)
+    assert kept[: len(went_on)] == went_on
+    assert nights[-1] not in kept
+
+
+def published(served: Serve, nights: list[date]) -> list[date]:
+    return [night for night in nights if served.results(night).exists()]

@@ -82,8 +82,7 @@ def test_a_failed_night_says_why_and_is_run_again(page: Page, site: Site) -> Non
     for one in garbage:
         one.unlink()
     page.goto(backfill_run)
-    page.get_by_role("button", name="Retry").click()
-    page.get_by_role("dialog").get_by_role("button", name="Retry").click()
+    operators.retry(page)
     operators.wait_for_state(page, "Completed")
 
     assert pq.read_metadata(site.results(night)).num_rows == 1

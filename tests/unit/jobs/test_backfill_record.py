@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from jobs.lake import Lake, LakeAddress, open_lake
 from model.errors import OutputError
 
 FIRST, SECOND = date(2026, 11, 19), date(2026, 11, 20)
+TODAY = date(2026, 11, 21)
 
 
 @pytest.fixture
@@ -19,10 +21,16 @@ def lake(tmp_path: Path) -> Lake:
 
 def test_a_record_is_read_as_it_was_written_and_keeps_its_order(lake: Lake) -> None:
     record = BackfillRecord((SECOND, FIRST)).with_finished(SECOND, "run")
-    write_record(lake, "id", record)
+    write_record(lake, "id", record, TODAY)
 
-    assert read_record(lake, "id") == record
+    assert read_record(lake, "id") == replace(record, written_on=TODAY)
     assert record.left == [FIRST]
+
+
+def test_a_record_of_an_earlier_release_does_not_say_when_it_was_written(lake: Lake) -> None:
+    lake.write("backfills/id.json", b'{"planned": ["2026-11-19"], "finished": {}}')
+
+    assert read_record(lake, "id") == BackfillRecord((FIRST,))
 
 
 def test_a_backfill_that_has_not_begun_has_no_record(lake: Lake) -> None:
