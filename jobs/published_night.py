@@ -11,7 +11,7 @@ import pyarrow as pa
 from jobs.lake import Lake
 from jobs.night_keys import explanations_index_key, results_key, studies_key
 from jobs.parquet_objects import read_table
-from jobs.schemas import EXPLANATIONS, RESULTS, STUDIES
+from jobs.schemas import EXPLANATIONS, RESULTS, STUDIES, conform
 from model.errors import NotRetrievedError, OutputError
 
 
@@ -44,7 +44,7 @@ def read_night(lake: Lake, night: date) -> PublishedNight | None:
         return None
     try:
         results, metadata = read_table(lake, results_key(night))
-        results = results.select(RESULTS.names).cast(RESULTS)
+        results = conform(results, RESULTS)
     except (NotRetrievedError, pa.ArrowException, OSError, KeyError, ValueError) as error:
         message = (
             f"the published night {night} cannot be read ({type(error).__name__}): expected "
@@ -65,6 +65,6 @@ def _of_same_run(lake: Lake, key: str, schema: pa.Schema, run_id: str | None) ->
     try:
         table, metadata = read_table(lake, key)
         matches = run_id is not None and metadata.get("run_id") == run_id
-        return table.select(schema.names).cast(schema) if matches else None
+        return conform(table, schema) if matches else None
     except (NotRetrievedError, pa.ArrowException, OSError, KeyError, ValueError):
         return None

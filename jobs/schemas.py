@@ -30,6 +30,7 @@ MEASURED_COLUMNS: Final = (
     pa.field("lesion_area_fraction", pa.float64()),  # of the picture
     pa.field("width", pa.int32()),
     pa.field("height", pa.int32()),
+    pa.field("brightness", pa.float64()),  # mean gray of the decoded picture, 0 black .. 1 white
     pa.field("manufacturer", pa.string()),
     pa.field("scanner_model", pa.string()),
     pa.field("field_strength_tesla", pa.float64()),
@@ -110,3 +111,21 @@ EXPLANATIONS: Final = pa.schema(
     ],
 )
 """explanations/night=.../index.parquet: one row an explained image."""
+
+
+def conform(table: pa.Table, schema: pa.Schema) -> pa.Table:
+    """Return a stored table with the columns of a schema, in its order.
+
+    A night that an older release published lacks the columns that came later: they are null.
+
+    Raises:
+        KeyError: if a column is absent that may not be null.
+        pyarrow.ArrowInvalid: if a column holds something else.
+    """
+    columns = [
+        pa.nulls(table.num_rows, field.type)
+        if field.nullable and field.name not in table.column_names
+        else table[field.name].cast(field.type)
+        for field in schema
+    ]
+    return pa.table(columns, schema=schema)
