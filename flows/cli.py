@@ -29,6 +29,7 @@ from flows.registry_cli import model_app
 from flows.robustness_cli import register_commands as register_robustness
 from flows.serve_cli import register_commands as register_serve
 from flows.upkeep_cli import register_commands as register_upkeep
+from flows.worklist_cli import register_commands as register_worklist
 from model.errors import ConfigurationError, TriageError
 from model.unforeseen import describe_unforeseen
 
@@ -59,6 +60,7 @@ register_prediction(app)
 register_robustness(app)
 register_serve(app)
 register_upkeep(app)
+register_worklist(app)
 
 
 @dataclass

@@ -1,4 +1,4 @@
-"""What the command ``mri-triage predict`` does: files in, a table or JSON out. Nothing is stored."""
+"""What ``mri-triage predict`` does: files in, a table or JSON out. Nothing is stored."""
 
 from __future__ import annotations
 
@@ -142,9 +142,7 @@ def write_overlays(
 
 def to_records(path: Path, predictions: Sequence[Prediction]) -> list[dict[str, Any]]:
     """Return a file's predictions as plain values for JSON."""
-    return [
-        {"file": str(path), **{name: one.row[name] for name in TOLD}} for one in predictions
-    ]
+    return [{"file": str(path), **{name: one.row[name] for name in TOLD}} for one in predictions]
 
 
 def format_records(records: Sequence[dict[str, Any]]) -> str:

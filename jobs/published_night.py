@@ -55,13 +55,14 @@ def read_night(lake: Lake, night: date) -> PublishedNight | None:
     return PublishedNight(
         night,
         results,
-        _of_same_run(lake, studies_key(night), STUDIES, run_id),
-        _of_same_run(lake, explanations_index_key(night), EXPLANATIONS, run_id),
+        read_of_run(lake, studies_key(night), STUDIES, run_id),
+        read_of_run(lake, explanations_index_key(night), EXPLANATIONS, run_id),
         metadata,
     )
 
 
-def _of_same_run(lake: Lake, key: str, schema: pa.Schema, run_id: str | None) -> pa.Table | None:
+def read_of_run(lake: Lake, key: str, schema: pa.Schema, run_id: str | None) -> pa.Table | None:
+    """Read a table of a night, or None where it is of another run, or cannot be read."""
     try:
         table, metadata = read_table(lake, key)
         matches = run_id is not None and metadata.get("run_id") == run_id

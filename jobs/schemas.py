@@ -112,6 +112,26 @@ EXPLANATIONS: Final = pa.schema(
 )
 """explanations/night=.../index.parquet: one row an explained image."""
 
+FEEDBACK: Final = pa.schema(
+    [
+        pa.field("answer_id", pa.string(), nullable=False),
+        pa.field("answered_at", _TIMESTAMP, nullable=False),
+        pa.field("reader", pa.string(), nullable=False),  # an account's name
+        pa.field("study_id", pa.string(), nullable=False),
+        pa.field("image_id", pa.string()),  # what was on the screen
+        pa.field("answer", pa.string(), nullable=False),  # see jobs/feedback.py
+        pa.field("finding", pa.string()),  # tumor, no_tumor, or null
+        pa.field("purpose", pa.string(), nullable=False),  # worklist, double_reading
+        pa.field("note", pa.string()),
+        pa.field("decision", pa.string(), nullable=False),  # of the study, as it was shown
+        pa.field("max_probability", pa.float64()),
+        pa.field("threshold", pa.float64(), nullable=False),
+        pa.field("bundle_digest", pa.string(), nullable=False),
+        pa.field("run_id", pa.string(), nullable=False),
+    ],
+)
+"""feedback/night=.../<answer id>.parquet: one row, one answer of one reader; never changed."""
+
 
 def conform(table: pa.Table, schema: pa.Schema) -> pa.Table:
     """Return a stored table with the columns of a schema, in its order.

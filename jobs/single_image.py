@@ -93,6 +93,16 @@ class ImagePredictor:
         self._predicting = threading.Lock()
         self._explaining = threading.Lock()
 
+    def warm_up(self) -> None:
+        """Run everything once: the first call of a graph is slow."""
+        size = self.terms.bundle.card.preprocessing.size
+        features = len(self.terms.bundle.card.scope.feature_mean)
+        self._tools.score(
+            np.zeros((1, size, size), dtype=np.uint8),
+            np.zeros((1, features), dtype=np.float32),
+        )
+        self.predict([b""])
+
     def predict(self, contents: Sequence[bytes]) -> list[list[Prediction]]:
         """Score images.
 
