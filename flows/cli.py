@@ -22,6 +22,7 @@ import typer
 from conf.settings import SettingsError
 from flows.comparison_cli import register_commands as register_comparison
 from flows.dataset_cli import dataset_app
+from flows.drift_cli import register_commands as register_drift
 from flows.evaluation_cli import register_commands
 from flows.options import DataOption, ImagenetOption, LakeOption, PlaceOption
 from flows.prediction_cli import register_commands as register_prediction
@@ -56,6 +57,7 @@ app.add_typer(dataset_app, name="dataset")
 app.add_typer(model_app, name="model")
 register_commands(app)
 register_comparison(app)
+register_drift(app)
 register_prediction(app)
 register_robustness(app)
 register_serve(app)

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
+from typing import Final
 
 import pyarrow as pa
 
-from jobs.lake import Lake
+from jobs.lake import Lake, LakeObject
+from jobs.locate_image import RESULTS_PREFIX
 from jobs.night_keys import explanations_index_key, results_key, studies_key
 from jobs.parquet_objects import read_table
 from jobs.schemas import EXPLANATIONS, RESULTS, STUDIES, conform
 from model.errors import NotRetrievedError, OutputError
+
+_RESULTS: Final = re.compile(r"results/night=(\d{4}-\d{2}-\d{2})/results\.parquet")
 
 
 @dataclass(frozen=True)
@@ -32,6 +37,30 @@ class PublishedNight:
     studies: pa.Table | None
     explanations: pa.Table | None
     metadata: Mapping[str, str]
+
+
+def list_results(lake: Lake) -> list[LakeObject]:
+    """List the results of the published nights, the oldest first."""
+    found = (item for item in lake.list_objects(RESULTS_PREFIX) if _RESULTS.fullmatch(item.key))
+    return sorted(found, key=lambda item: item.key)
+
+
+def list_published_nights(lake: Lake) -> list[date]:
+    """List the published nights, the oldest first."""
+    return [night_of(item) for item in list_results(lake)]
+
+
+def night_of(results: LakeObject) -> date:
+    """Return the night of an object that `list_results` gave.
+
+    Raises:
+        ValueError: if it is none of these.
+    """
+    match = _RESULTS.fullmatch(results.key)
+    if match is None:
+        message = "this object holds no night's results"
+        raise ValueError(message)
+    return date.fromisoformat(match[1])
 
 
 def read_night(lake: Lake, night: date) -> PublishedNight | None:

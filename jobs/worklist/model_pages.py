@@ -9,8 +9,9 @@ from fastapi import APIRouter, Request
 from markupsafe import Markup
 from starlette.responses import Response
 
+from jobs.published_night import night_of
 from jobs.worklist.charts import Line, draw_lines
-from jobs.worklist.night_store import NightSnapshot, night_of
+from jobs.worklist.night_store import NightSnapshot
 from jobs.worklist.pages import render
 from jobs.worklist.requests import CurrentReader, Room
 from jobs.worklist.room import ReadingRoom

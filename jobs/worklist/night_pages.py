@@ -16,7 +16,8 @@ from starlette.responses import Response
 from jobs.feedback import choose_current, count_answers
 from jobs.lake import LakeObject
 from jobs.night_keys import explanations_prefix
-from jobs.worklist.night_store import NightSnapshot, night_of
+from jobs.published_night import night_of
+from jobs.worklist.night_store import NightSnapshot
 from jobs.worklist.pages import render, tell_night
 from jobs.worklist.rendering import WITHHELD, ShownImage
 from jobs.worklist.requests import CurrentReader, ImageId, Night, Room, StudyId

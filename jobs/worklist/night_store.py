@@ -8,7 +8,6 @@ doubt against clearing.
 
 from __future__ import annotations
 
-import re
 import threading
 import time
 from collections import OrderedDict
@@ -21,10 +20,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from jobs.lake import Lake, LakeObject
-from jobs.locate_image import RESULTS_PREFIX
 from jobs.night_keys import explanations_index_key, results_key, studies_key
 from jobs.parquet_objects import read_table
-from jobs.published_night import read_of_run
+from jobs.published_night import list_results, night_of, read_of_run
+from jobs.scanners import name_scanners
 from jobs.schemas import EXPLANATIONS, RESULTS, STUDIES, conform
 from jobs.studies import JUDGED_REASONS, make_studies
 from model.errors import NotRetrievedError, OutputError
@@ -70,13 +69,11 @@ REPEATED: Final = (
 )
 """Columns with few different values: kept as a dictionary, a tenth of the memory."""
 
-NOT_TOLD: Final = "not told"
 NIGHTS_KEPT: Final = 4
 SUMMARIES_KEPT: Final = 400
 TRIES: Final = 4
 PAUSE_SECONDS: Final = 0.05
 
-_RESULTS: Final = re.compile(r"results/night=(\d{4}-\d{2}-\d{2})/results\.parquet")
 _SCHEMA: Final = pa.schema([RESULTS.field(name) for name in LISTED])
 
 
@@ -143,9 +140,7 @@ class NightStore:
 
     def list_nights(self) -> list[LakeObject]:
         """List the results of the published nights, the latest first."""
-        found = self.lake.list_objects(RESULTS_PREFIX)
-        own = (item for item in found if _RESULTS.fullmatch(item.key))
-        return sorted(own, key=lambda item: item.key, reverse=True)
+        return list_results(self.lake)[::-1]
 
     def summarise(self, results: LakeObject) -> NightSummary:
         """Read the counts of a night, of which nothing but the footer is decoded."""
@@ -238,15 +233,6 @@ class NightStore:
         return metadata
 
 
-def night_of(results: LakeObject) -> date:
-    """Return the night of a key that `NightStore.list_nights` gave."""
-    match = _RESULTS.fullmatch(results.key)
-    if match is None:
-        message = "this object holds no night's results"
-        raise ValueError(message)
-    return date.fromisoformat(match[1])
-
-
 def judge_again(images: pa.Table, run_id: str) -> pa.Table:
     """Judge the studies of published rows, whose own table is gone.
 
@@ -271,14 +257,6 @@ def judge_again(images: pa.Table, run_id: str) -> pa.Table:
         }
     )
     return make_studies(images, places, run_id)
-
-
-def name_scanners(images: pa.Table) -> pa.ChunkedArray:
-    """Return (n,) maker and model in one text, `NOT_TOLD` where neither is known."""
-    maker = pc.fill_null(images["manufacturer"], "")
-    model = pc.fill_null(images["scanner_model"], "")
-    joined = pc.utf8_trim_whitespace(pc.binary_join_element_wise(maker, model, " "))
-    return pc.if_else(pc.equal(joined, ""), NOT_TOLD, joined)
 
 
 def _compact(images: pa.Table) -> pa.Table:

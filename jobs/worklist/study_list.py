@@ -12,7 +12,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from jobs.worklist.night_store import NOT_TOLD, NightSnapshot
+from jobs.scanners import NOT_TOLD
+from jobs.worklist.night_store import NightSnapshot
 from model.reasons import Decision, Reason
 
 PAGE_SIZE: Final = 50
