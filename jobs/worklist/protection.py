@@ -76,7 +76,7 @@ class Protection:
             "content-security-policy": content_policy(options.pacs_origin),
             "x-content-type-options": "nosniff",
             "x-frame-options": "DENY",
-            "referrer-policy": "no-referrer",
+            "referrer-policy": "same-origin",
             "cross-origin-opener-policy": "same-origin",
             "cross-origin-resource-policy": "same-origin",
             "permissions-policy": "camera=(), geolocation=(), microphone=()",
@@ -87,7 +87,9 @@ class Protection:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        with_headers = self._adding_headers(send)
+        # Only what belongs to nobody may be kept.
+        kept = "max-age=3600" if scope["path"].startswith("/static/") else "no-store"
+        with_headers = self._adding_headers(send, kept)
         refusal = self._refuse(scope)
         if refusal is not None:
             await refusal(scope, receive, with_headers)
@@ -104,13 +106,13 @@ class Protection:
             return PlainTextResponse(text, 403)
         return None
 
-    def _adding_headers(self, send: Send) -> Send:
+    def _adding_headers(self, send: Send, kept: str) -> Send:
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
                 for name, value in self._headers.items():
                     headers.setdefault(name, value)
-                headers.setdefault("cache-control", "no-store")
+                headers.setdefault("cache-control", kept)
             await send(message)
 
         return send_with_headers
