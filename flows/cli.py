@@ -26,6 +26,7 @@ from flows.drift_cli import register_commands as register_drift
 from flows.evaluation_cli import register_commands
 from flows.options import DataOption, ImagenetOption, LakeOption, PlaceOption
 from flows.prediction_cli import register_commands as register_prediction
+from flows.quality_cli import register_commands as register_quality
 from flows.registry_cli import model_app
 from flows.robustness_cli import register_commands as register_robustness
 from flows.serve_cli import register_commands as register_serve
@@ -59,6 +60,7 @@ register_commands(app)
 register_comparison(app)
 register_drift(app)
 register_prediction(app)
+register_quality(app)
 register_robustness(app)
 register_serve(app)
 register_upkeep(app)

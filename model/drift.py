@@ -7,9 +7,9 @@ found by dealing the *studies* out anew: images of one study stay together, for 
 
 All tests are judged together: a test's p is the share of the deals in which *any* test stands out
 as much (Westfall and Young 1993, single step), so that ``false_alarms`` is the share of usual
-nights with any alarm at all. Nights of one hospital may differ by more than such deals; how much more, the
-nights before tell of themselves (Devlin and Roeder 1999, genomic control), and tonight is held to
-it: an alarm also stands out more than any night before does, outliers apart.
+nights with any alarm at all. Nights of one hospital may differ by more than such deals; how much
+more, the nights before tell of themselves (Devlin and Roeder 1999, genomic control), and tonight is
+held to it: an alarm also stands out more than any night before does, outliers apart.
 """
 
 from __future__ import annotations
