@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from datetime import date, datetime
 from enum import StrEnum
-from typing import Final
+from typing import Any, Final
 
 import pyarrow as pa
 
@@ -226,7 +226,7 @@ def _encode(table: pa.Table, answer: FeedbackAnswer) -> bytes:
     return to_parquet(table, {"format_version": FORMAT_VERSION, "night": answer.night.isoformat()})
 
 
-def _to_answer(row: Mapping[str, object], night: date) -> FeedbackAnswer:
+def _to_answer(row: Mapping[str, Any], night: date) -> FeedbackAnswer:
     finding = row["finding"]
     values = dict(row) | {
         "night": night,
@@ -235,4 +235,4 @@ def _to_answer(row: Mapping[str, object], night: date) -> FeedbackAnswer:
         "purpose": Purpose(row["purpose"]),
         "decision": Decision(row["decision"]),
     }
-    return FeedbackAnswer(**{one.name: values[one.name] for one in fields(FeedbackAnswer)})  # type: ignore[arg-type]
+    return FeedbackAnswer(**{one.name: values[one.name] for one in fields(FeedbackAnswer)})

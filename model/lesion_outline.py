@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 from PIL import Image
 
 from model.preprocessing import PreparedImage
@@ -85,7 +86,7 @@ def draw_heat(tumor_map: TumorMap, prepared: PreparedImage) -> HeatLayer:
     )
 
 
-def _to_original(line: np.ndarray, prepared: PreparedImage, cells: int) -> Outline:
+def _to_original(line: npt.NDArray[np.float64], prepared: PreparedImage, cells: int) -> Outline:
     across, down = _scales(prepared)
     cell = prepared.region.side / cells
     x = (prepared.region.x + (line[:, 1] + 0.5) * cell) * across
