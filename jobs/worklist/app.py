@@ -31,6 +31,8 @@ from jobs.worklist.room import ReadingRoom
 
 LOG = logging.getLogger(__name__)
 
+PAGES: Final = (night_pages, answer_pages, single_pages, model_pages, drift_pages, api)
+
 UPLOAD_ADDRESSES: Final = ("/single", "/api/v1/predict")
 
 DESCRIPTION: Final = (
@@ -66,7 +68,7 @@ def make_app(room: ReadingRoom) -> FastAPI:
     app.state.room = room
     app.state.templates = make_environment()
     add_error_pages(app)
-    for pages in (night_pages, answer_pages, single_pages, model_pages, drift_pages, api):
+    for pages in PAGES:
         app.include_router(pages.router)
     static = resources.files("jobs.worklist").joinpath("static")
     app.mount("/static", StaticFiles(directory=str(static)), name="static")

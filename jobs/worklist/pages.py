@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import secrets
 from collections.abc import Mapping
 from datetime import date, datetime
@@ -54,6 +55,7 @@ _BAD_REQUEST: Final = 400
 _SERVER_ERROR: Final = 500
 
 
+@functools.cache
 def make_environment() -> Environment:
     """Load the templates; what is put into them is escaped."""
     environment = Environment(
