@@ -212,6 +212,57 @@ class AlertSettings(Section):
     )
 
 
+class WorklistSettings(Section):
+    """The reading room: who may come in, and what is shown there.
+
+    The secrets are read from the environment: MRI_TRIAGE_WORKLIST_KEY signs tokens,
+    MRI_TRIAGE_PROXY_SECRET is what a reverse proxy proves itself by.
+    """
+
+    access: Literal["local", "token", "proxy"] = Field(
+        description="local: this machine only, no token; else see the README",
+    )
+    local_roles: list[Literal["reader", "pacs"]] = Field(description="of whoever is at the machine")
+    proxy_user_header: str = Field(description="header in which the proxy names the reader")
+    proxy_roles_header: str = Field(description="header in which it names groups, by commas")
+    proxy_roles: dict[str, Literal["reader", "pacs"]] = Field(
+        description="what the proxy's groups mean",
+    )
+    pacs_url: str | None = Field(
+        description="address of a study in the PACS viewer, with {study_uid}; null for no link",
+    )
+    show_unsure_pictures: bool = Field(
+        description="show DICOM that leaves open whether text is burned in; with true it is shown",
+    )
+    double_readings: int = Field(ge=0, description="cleared studies of a night read once more")
+    maximum_upload_bytes: int = Field(gt=0, description="of an image that is tried by hand")
+
+    @field_validator("pacs_url")
+    @classmethod
+    def _names_the_study(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        parts = urlsplit(value)
+        usable = parts.scheme in {"http", "https"} and parts.netloc and "@" not in parts.netloc
+        if not usable or value.count("{study_uid}") != 1 or "{" in parts.netloc:
+            message = (
+                "must be an http(s) address that holds {study_uid} once, behind the host's name, "
+                "as in https://pacs.example/viewer?StudyInstanceUIDs={study_uid}"
+            )
+            raise ValueError(message)
+        return value
+
+
+class DriftSettings(Section):
+    """What a night's distributions are held to."""
+
+    history_nights: int = Field(ge=3, le=90, description="nights before that a night is held to")
+    least_nights: int = Field(ge=3, description="of history, before anything is called drift")
+    false_alarms: float = Field(
+        gt=0, lt=0.5, description="share of usual nights that raise an alarm, all tests together"
+    )
+
+
 class RetentionSettings(Section):
     """For how many days after a night, or its last run, `mri-triage clean` keeps what; null: ever.
 
@@ -239,6 +290,8 @@ class Settings(Section):
     publish: PublishSettings
     reports: ReportSettings
     alerts: AlertSettings
+    worklist: WorklistSettings
+    drift: DriftSettings
     retention: RetentionSettings
 
 

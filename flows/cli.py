@@ -22,12 +22,16 @@ import typer
 from conf.settings import SettingsError
 from flows.comparison_cli import register_commands as register_comparison
 from flows.dataset_cli import dataset_app
+from flows.drift_cli import register_commands as register_drift
 from flows.evaluation_cli import register_commands
 from flows.options import DataOption, ImagenetOption, LakeOption, PlaceOption
+from flows.prediction_cli import register_commands as register_prediction
+from flows.quality_cli import register_commands as register_quality
 from flows.registry_cli import model_app
 from flows.robustness_cli import register_commands as register_robustness
 from flows.serve_cli import register_commands as register_serve
 from flows.upkeep_cli import register_commands as register_upkeep
+from flows.worklist_cli import register_commands as register_worklist
 from model.errors import ConfigurationError, TriageError
 from model.unforeseen import describe_unforeseen
 
@@ -54,9 +58,13 @@ app.add_typer(dataset_app, name="dataset")
 app.add_typer(model_app, name="model")
 register_commands(app)
 register_comparison(app)
+register_drift(app)
+register_prediction(app)
+register_quality(app)
 register_robustness(app)
 register_serve(app)
 register_upkeep(app)
+register_worklist(app)
 
 
 @dataclass

@@ -47,7 +47,7 @@ def make_night_request(
         lake=make_lake_address(settings.lake, Path.cwd()),
         night_template=settings.lake.night_template,
         study_from=settings.night.study_from,
-        decoding=_decoding(settings.decoding),
+        decoding=make_decoding(settings.decoding),
         engine=EngineOptions(**settings.engine.model_dump()),
         bundle=choose_bundle(settings.bundle),
         threshold=settings.bundle.threshold,
@@ -80,7 +80,8 @@ def check_request(request: NightRequest) -> None:
     choose_limits(open_source(lake, request.bundle).card.limits, request.threshold)
 
 
-def _decoding(settings: DecodingSettings) -> DecodingOptions:
+def make_decoding(settings: DecodingSettings) -> DecodingOptions:
+    """Return what decoding an object may take."""
     limits = DecodingLimits(
         maximum_bytes=settings.maximum_bytes,
         maximum_pixels=settings.maximum_pixels,

@@ -14,6 +14,7 @@ from prefect.states import Completed, Failed
 
 from conf.settings import Settings
 from flows.arguments import choose_last_night, make_lake_address, resolve_settings
+from flows.drift import judge_and_write
 from flows.night import run_as_sub_run
 from flows.night_artifacts import hold_against_history
 from flows.notifications import notify_of_nights
@@ -70,7 +71,9 @@ def nightly(
         get_run_logger().info("night %s: %s, run again", state.night, state.status)
         states[state.night] = run_as_sub_run(state.night, settings, options)
         unusual[state.night] = describe_lateness(state, settings)
-    unusual[last] = find_unusual_of(states[last], settings)
+    # The oldest first: each night is held to those before it, as they are published now.
+    drifts = {one: find_drift_of(one, states[one], settings) for one in sorted(states)}
+    unusual[last] = find_unusual_of(states[last], settings) + drifts[last]
     notify_of_nights(settings, states, unusual)
     return summarise(states)
 
@@ -94,6 +97,21 @@ def find_unusual_of(state: State[Any], settings: Settings) -> list[str]:
         get_run_logger().warning("the night was not compared: %s", type(error).__name__)
         return []
     return unusual
+
+
+def find_drift_of(night: date, state: State[Any], settings: Settings) -> list[str]:
+    """Judge a night that was just published for drift, and say what stands out of it."""
+    if not state.is_completed():
+        return []
+    store = open_lake(make_lake_address(settings.lake, Path.cwd()))
+    try:
+        found = judge_and_write(store, night, settings).alarms
+    except Exception as error:  # noqa: BLE001 - the night is published, whatever becomes of this
+        get_run_logger().warning("drift was not judged: %s", type(error).__name__)
+        return []
+    for sentence in found:
+        get_run_logger().warning("night %s, drift: %s", night, sentence)
+    return [f"drift: {sentence}" for sentence in found]
 
 
 def find_unfinished(settings: Settings, last: date, nights: int) -> list[NightState]:

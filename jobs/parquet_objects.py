@@ -47,8 +47,16 @@ def read_table(
     *,
     etag: str | None = None,
     columns: Sequence[str] | None = None,
+    skip_absent: bool = False,
 ) -> tuple[pa.Table, dict[str, str]]:
     """Read a Parquet object.
+
+    Args:
+        lake: where.
+        key: of the object.
+        etag: that it must have, or None for any.
+        columns: to decode; the others cost nothing. None for all.
+        skip_absent: leave out columns that the file lacks, as an older release may have written it.
 
     Returns:
         The table, and the key-value metadata that this project wrote, without the prefix.
@@ -59,7 +67,10 @@ def read_table(
     """
     data = lake.read(key, etag)
     file = pq.ParquetFile(pa.BufferReader(data))
-    table = file.read(columns=None if columns is None else list(columns))
+    if columns is not None:
+        found = set(file.schema_arrow.names)
+        columns = [name for name in columns if not skip_absent or name in found]
+    table = file.read(columns=columns)
     return table.replace_schema_metadata(None), _own_metadata(file.schema_arrow.metadata)
 
 

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
+from typing import Final
 
 import pyarrow as pa
 
-from jobs.lake import Lake
+from jobs.lake import Lake, LakeObject
+from jobs.locate_image import RESULTS_PREFIX
 from jobs.night_keys import explanations_index_key, results_key, studies_key
 from jobs.parquet_objects import read_table
-from jobs.schemas import EXPLANATIONS, RESULTS, STUDIES
+from jobs.schemas import EXPLANATIONS, RESULTS, STUDIES, conform
 from model.errors import NotRetrievedError, OutputError
+
+_RESULTS: Final = re.compile(r"results/night=(\d{4}-\d{2}-\d{2})/results\.parquet")
 
 
 @dataclass(frozen=True)
@@ -34,6 +39,30 @@ class PublishedNight:
     metadata: Mapping[str, str]
 
 
+def list_results(lake: Lake) -> list[LakeObject]:
+    """List the results of the published nights, the oldest first."""
+    found = (item for item in lake.list_objects(RESULTS_PREFIX) if _RESULTS.fullmatch(item.key))
+    return sorted(found, key=lambda item: item.key)
+
+
+def list_published_nights(lake: Lake) -> list[date]:
+    """List the published nights, the oldest first."""
+    return [night_of(item) for item in list_results(lake)]
+
+
+def night_of(results: LakeObject) -> date:
+    """Return the night of an object that `list_results` gave.
+
+    Raises:
+        ValueError: if it is none of these.
+    """
+    match = _RESULTS.fullmatch(results.key)
+    if match is None:
+        message = "this object holds no night's results"
+        raise ValueError(message)
+    return date.fromisoformat(match[1])
+
+
 def read_night(lake: Lake, night: date) -> PublishedNight | None:
     """Read a published night, or None if it was never published.
 
@@ -44,7 +73,7 @@ def read_night(lake: Lake, night: date) -> PublishedNight | None:
         return None
     try:
         results, metadata = read_table(lake, results_key(night))
-        results = results.select(RESULTS.names).cast(RESULTS)
+        results = conform(results, RESULTS)
     except (NotRetrievedError, pa.ArrowException, OSError, KeyError, ValueError) as error:
         message = (
             f"the published night {night} cannot be read ({type(error).__name__}): expected "
@@ -55,16 +84,17 @@ def read_night(lake: Lake, night: date) -> PublishedNight | None:
     return PublishedNight(
         night,
         results,
-        _of_same_run(lake, studies_key(night), STUDIES, run_id),
-        _of_same_run(lake, explanations_index_key(night), EXPLANATIONS, run_id),
+        read_of_run(lake, studies_key(night), STUDIES, run_id),
+        read_of_run(lake, explanations_index_key(night), EXPLANATIONS, run_id),
         metadata,
     )
 
 
-def _of_same_run(lake: Lake, key: str, schema: pa.Schema, run_id: str | None) -> pa.Table | None:
+def read_of_run(lake: Lake, key: str, schema: pa.Schema, run_id: str | None) -> pa.Table | None:
+    """Read a table of a night, or None where it is of another run, or cannot be read."""
     try:
         table, metadata = read_table(lake, key)
         matches = run_id is not None and metadata.get("run_id") == run_id
-        return table.select(schema.names).cast(schema) if matches else None
+        return conform(table, schema) if matches else None
     except (NotRetrievedError, pa.ArrowException, OSError, KeyError, ValueError):
         return None

@@ -30,6 +30,7 @@ MEASURED_COLUMNS: Final = (
     pa.field("lesion_area_fraction", pa.float64()),  # of the picture
     pa.field("width", pa.int32()),
     pa.field("height", pa.int32()),
+    pa.field("brightness", pa.float64()),  # mean gray of the decoded picture, 0 black .. 1 white
     pa.field("manufacturer", pa.string()),
     pa.field("scanner_model", pa.string()),
     pa.field("field_strength_tesla", pa.float64()),
@@ -110,3 +111,41 @@ EXPLANATIONS: Final = pa.schema(
     ],
 )
 """explanations/night=.../index.parquet: one row an explained image."""
+
+FEEDBACK: Final = pa.schema(
+    [
+        pa.field("answer_id", pa.string(), nullable=False),
+        pa.field("answered_at", _TIMESTAMP, nullable=False),
+        pa.field("reader", pa.string(), nullable=False),  # an account's name
+        pa.field("study_id", pa.string(), nullable=False),
+        pa.field("image_id", pa.string()),  # what was on the screen
+        pa.field("answer", pa.string(), nullable=False),  # see jobs/feedback.py
+        pa.field("finding", pa.string()),  # tumor, no_tumor, or null
+        pa.field("purpose", pa.string(), nullable=False),  # worklist, double_reading
+        pa.field("note", pa.string()),
+        pa.field("decision", pa.string(), nullable=False),  # of the study, as it was shown
+        pa.field("max_probability", pa.float64()),
+        pa.field("threshold", pa.float64(), nullable=False),
+        pa.field("bundle_digest", pa.string(), nullable=False),
+        pa.field("run_id", pa.string(), nullable=False),
+    ],
+)
+"""feedback/night=.../<answer id>.parquet: one row, one answer of one reader; never changed."""
+
+
+def conform(table: pa.Table, schema: pa.Schema) -> pa.Table:
+    """Return a stored table with the columns of a schema, in its order.
+
+    A night that an older release published lacks the columns that came later: they are null.
+
+    Raises:
+        KeyError: if a column is absent that may not be null.
+        pyarrow.ArrowInvalid: if a column holds something else.
+    """
+    columns = [
+        pa.nulls(table.num_rows, field.type)
+        if field.nullable and field.name not in table.column_names
+        else table[field.name].cast(field.type)
+        for field in schema
+    ]
+    return pa.table(columns, schema=schema)

@@ -37,6 +37,7 @@ class Picture:
         frame: index in the object, from 0.
         width: pixels of the object's own image.
         height: pixels of the object's own image.
+        brightness: mean gray of the decoded picture, 0..1, or None.
         study_uid: DICOM StudyInstanceUID, or None.
         acquisition: scanner fields.
         detail: something a reader of the row should know, or None.
@@ -46,6 +47,7 @@ class Picture:
     frame: int
     width: int
     height: int
+    brightness: float | None = None
     study_uid: str | None = None
     acquisition: Acquisition = field(default_factory=Acquisition)
     detail: str | None = None
@@ -245,6 +247,7 @@ def _picture_columns(picture: Picture) -> Row:
         "format": picture.format,
         "width": picture.width,
         "height": picture.height,
+        "brightness": picture.brightness,
         "detail": picture.detail,
         "manufacturer": acquisition.manufacturer,
         "scanner_model": acquisition.scanner_model,

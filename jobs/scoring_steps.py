@@ -156,6 +156,7 @@ def _picture_of(result: PreparedFrame, frame: int) -> Picture:
         frame=frame,
         width=result.prepared.original_width,
         height=result.prepared.original_height,
+        brightness=result.prepared.brightness,
         study_uid=result.study_uid,
         acquisition=result.acquisition,
         detail=result.detail,

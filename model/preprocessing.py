@@ -78,6 +78,8 @@ class PreparedImage:
         decoded_height: pixels of the decoded picture.
         original_width: pixels of the object's own image.
         original_height: pixels of the object's own image.
+        brightness: mean gray of the decoded picture, 0..1, before anything is stretched; the
+            network never sees it. A scanner or an export that changes shows in it first.
     """
 
     network_input: NetworkInput
@@ -87,6 +89,7 @@ class PreparedImage:
     decoded_height: int
     original_width: int
     original_height: int
+    brightness: float | None = None
 
 
 def prepare_image(image: DecodedImage, parameters: PreprocessingParameters) -> PreparedImage:
@@ -116,6 +119,7 @@ def prepare_image(image: DecodedImage, parameters: PreprocessingParameters) -> P
         decoded_height=height,
         original_width=image.original_width,
         original_height=image.original_height,
+        brightness=float(image.pixels.mean(dtype=np.float64)),
     )
 
 

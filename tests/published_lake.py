@@ -1,0 +1,115 @@
+"""Publish nights of a small lake without Spark: every other step is the night's own.
+
+    python -m tests.published_lake LAKE BUNDLE NIGHT...
+
+For tests of what reads published nights. Run it in a process of its own: it loads TensorFlow.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from jobs.explain_night import EXPLAINED, OVERLAY_NAME, WEIGHTS_NAME
+from jobs.explaining_steps import ChosenImage, ExplainingTerms, explain_image
+from jobs.identifiers import load_identifier_key
+from jobs.lake import LakeObject
+from jobs.night_keys import explanations_prefix
+from jobs.night_run import NightRun
+from jobs.sampling import choose_sample
+from jobs.schemas import EXPLANATIONS
+from jobs.score_night import (
+    ScoredShards,
+    close_night,
+    open_night,
+    publish_night,
+)
+from jobs.scoring_rows import rows_to_table
+from jobs.scoring_steps import ScoringTools, score_objects
+from jobs.scoring_udf import make_tools
+from tests.builders import make_request
+
+PERTURBATIONS = 40
+EXPLAINED_IMAGES = 3
+
+
+def publish_without_spark(lake: Path, bundle: Path, night: date, number: int) -> None:
+    """Score and publish a night in this process."""
+    request = make_request(
+        lake,
+        bundle,
+        night=night,
+        run_id=f"20261121T0415{number:02d}-000001",
+        identifier_key=load_identifier_key({}, demo=True),
+    )
+    run = open_night(replace(request, engine=replace(request.engine, batch_size=32)))
+    try:
+        now = datetime.now(UTC)
+        tools = make_tools(run.make_task(now))
+        objects = [LakeObject(**_to_object(row)) for row in run.inventory.to_pylist()]
+        scores = rows_to_table(score_objects(objects, tools))
+        publish_night(
+            run, ScoredShards(scores, 0, 1, scores.num_rows, 1.0), _explain(run, scores, tools)
+        )
+    finally:
+        close_night(run)
+
+
+def _to_object(row: dict[str, Any]) -> dict[str, Any]:
+    return {"key": row["object_key"], "etag": row["etag"], "size_bytes": row["size_bytes"]}
+
+
+def _explain(run: NightRun, scores: pa.Table, tools: ScoringTools) -> pa.Table:
+    card = run.bundle.card
+    terms = ExplainingTerms(card.threshold, card.map_threshold, run.bundle.digest, PERTURBATIONS, 1)
+    sample = choose_sample(scores, run.limits, EXPLAINED_IMAGES, 1).to_pylist()
+    return pa.Table.from_pylist(
+        [_explain_one(run, image, tools, terms) for image in sample], schema=EXPLANATIONS
+    )
+
+
+def _explain_one(
+    run: NightRun,
+    image: dict[str, Any],
+    tools: ScoringTools,
+    terms: ExplainingTerms,
+) -> dict[str, Any]:
+    source = LakeObject(**_to_object(image))
+    chosen = ChosenImage(source, image["frame"], image["image_id"], image["probability"])
+    files = explain_image(chosen, tools, terms)
+    folder = f"{explanations_prefix(run.request.night)}{image['image_id']}/"
+    for name, content in ((OVERLAY_NAME, files.overlay), (WEIGHTS_NAME, files.weights)):
+        if content is not None:
+            run.lake.write(folder + name, content)
+    told = {column.split(" ")[0] for column in EXPLAINED.split(", ")}
+    row = {name: getattr(files, name) for name in told & set(EXPLANATIONS.names)}
+    return {
+        "study_id": image["study_id"],
+        "frame": image["frame"],
+        "chosen_for": image["chosen_for"],
+        "probability": image["probability"],
+        "seed": terms.seed,
+        "bundle_digest": terms.bundle_digest,
+        "run_id": run.request.run_id,
+        **row,
+        "overlay": f"{image['image_id']}/{OVERLAY_NAME}" if files.overlay else None,
+        "weights": f"{image['image_id']}/{WEIGHTS_NAME}" if files.weights else None,
+    }
+
+
+def main(arguments: list[str], tell: Callable[[str], object] = print) -> None:
+    """Publish the nights that are named."""
+    lake, bundle, *nights = arguments
+    for number, night in enumerate(nights):
+        publish_without_spark(Path(lake), Path(bundle), date.fromisoformat(night), number)
+        tell(f"published {night}")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
