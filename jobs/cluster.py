@@ -22,10 +22,14 @@ if TYPE_CHECKING:
 CODE_NAME: Final = "mri-triage-code.zip"
 
 
-def ship_to_workers(spark: SparkSession, bundle_folder: Path) -> None:
-    """Send the packages ``jobs`` and ``model``, and the bundle, to all workers of a session.
+def ship_to_workers(spark: SparkSession, *folders: Path) -> None:
+    """Send the packages ``jobs`` and ``model``, and some folders, to all workers of a session.
 
-    Calling it again for the same session and bundle changes nothing.
+    Calling it again for the same session and folders changes nothing.
+
+    Args:
+        spark: the session.
+        folders: the bundle, and what was derived from it.
     """
     context = spark.sparkContext
     shipped = {Path(name).name for name in context.listFiles}
@@ -33,12 +37,13 @@ def ship_to_workers(spark: SparkSession, bundle_folder: Path) -> None:
         # In the session's own folder, which is removed when the driver ends.
         folder = tempfile.mkdtemp(prefix="code-", dir=context.getConf().get("spark.local.dir"))
         context.addPyFile(str(write_code(Path(folder))))
-    if bundle_folder.name not in shipped:
-        context.addFile(str(bundle_folder), recursive=True)
+    for folder in folders:
+        if folder.name not in shipped:
+            context.addFile(str(folder), recursive=True)
 
 
-def find_bundle(folder: Path) -> Path:
-    """Return where a worker finds the bundle: where the driver has it, or where it was shipped.
+def find_shipped(folder: Path) -> Path:
+    """Return where a worker finds a folder: where the driver has it, or where it was shipped.
 
     Either way its digest is verified when it is opened.
     """

@@ -45,7 +45,9 @@ def derive(folder: Path, digest: str, choice: EngineChoice, batch_size: int, out
     graph_file.write_bytes(freeze_bundle(bundle, batch_size))
     notes: dict[str, object] = {"bundle_digest": bundle.digest, "batch_size": batch_size}
     if choice.engine == "openvino":
-        notes["largest_difference"] = _convert(choice, bundle.card.preprocessing.size, out, batch_size)
+        notes["largest_difference"] = _convert(
+            choice, bundle.card.preprocessing.size, out, batch_size
+        )
         graph_file.unlink()
     write_manifest(out, choice, notes)
 
@@ -67,7 +69,9 @@ def draw_pictures(count: int, size: int) -> npt.NDArray[np.uint8]:
     """Draw (count, size, size) smooth random pictures, the same each time."""
     random = np.random.default_rng(0)
     noise = random.normal(size=(count, size, size))
-    smooth = np.stack([ndimage.gaussian_filter(one, 1 + number % 7) for number, one in enumerate(noise)])
+    smooth = np.stack(
+        [ndimage.gaussian_filter(one, 1 + number % 7) for number, one in enumerate(noise)]
+    )
     smooth /= np.abs(smooth).max(axis=(1, 2), keepdims=True)
     return (127.5 + 127.5 * smooth).astype(np.uint8)
 

@@ -124,7 +124,7 @@ def _gaussian_matrix(side: int) -> npt.NDArray[np.float32]:
 
 def _sum_of_nine(levels: Levels) -> Levels:
     """Sum nine neighbours of a column by three sums of three."""
-    wide = np.concatenate([levels[3::-1], levels, levels[: -5 : -1]])
+    wide = np.concatenate([levels[3::-1], levels, levels[:-5:-1]])
     threes = wide[:-2] + wide[1:-1]
     threes += wide[2:]
     nines: Levels = threes[:-6] + threes[3:-3]
