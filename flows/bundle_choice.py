@@ -1,13 +1,15 @@
-"""Which bundle the settings mean."""
+"""Which bundle the settings mean, and what runs it."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from conf.settings import BundleSettings
+from conf.settings import BundleSettings, InferenceSettings
+from jobs.night_engine import InferenceOptions
 from jobs.registry_bundles import BundleSource, RegisteredBundle
 from jobs.registry_keys import require_part
 from model.bundle import packaged_bundle_folder
+from model.engine_choice import EngineChoice
 from model.errors import ConfigurationError
 
 
@@ -33,11 +35,25 @@ def cache_folder(settings: BundleSettings) -> Path:
     Raises:
         ConfigurationError: if it lies in a home folder that there is not.
     """
+    return _expand(settings.cache, "bundle.cache")
+
+
+def choose_inference(settings: InferenceSettings) -> InferenceOptions:
+    """Return how the network is run.
+
+    Raises:
+        ConfigurationError: for a pair of engine and precision that there is not.
+    """
+    choice = EngineChoice(settings.engine, settings.precision)
+    return InferenceOptions(choice, _expand(settings.cache, "inference.cache"))
+
+
+def _expand(folder: str, setting: str) -> Path:
     try:
-        return Path(settings.cache).expanduser().absolute()
+        return Path(folder).expanduser().absolute()
     except RuntimeError as error:
         message = (
-            f"bundle.cache is {settings.cache!r}, and there is no home folder: expected a folder "
-            "that may be written; set bundle.cache"
+            f"{setting} is {folder!r}, and there is no home folder: expected a folder "
+            f"that may be written; set {setting}"
         )
         raise ConfigurationError(message) from error

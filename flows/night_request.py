@@ -9,14 +9,14 @@ from pathlib import Path
 
 from conf.settings import DecodingSettings, Settings
 from flows.arguments import make_lake_address
-from flows.bundle_choice import choose_bundle
+from flows.bundle_choice import choose_bundle, choose_inference
 from jobs.explain_night import ExplanationOptions
 from jobs.identifiers import load_identifier_key
 from jobs.lake import open_lake
+from jobs.night_engine import choose_limits, limits_of
 from jobs.night_keys import nights_parent
 from jobs.night_run import NightRequest, PublishOptions
 from jobs.registry_bundles import open_source
-from jobs.score_night import choose_limits
 from jobs.scoring_udf import DecodingOptions
 from jobs.spark_session import EngineOptions
 from model.preflight import DecodingLimits
@@ -60,6 +60,7 @@ def make_night_request(
         identifier_key=load_identifier_key(environ, demo=settings.demo),
         run_id=make_run_id(datetime.now(UTC)),
         now=utc_now,
+        inference=choose_inference(settings.inference),
     )
 
 
@@ -77,7 +78,8 @@ def check_request(request: NightRequest) -> None:
     """
     lake = open_lake(request.lake)
     lake.require(nights_parent(request.night_template))
-    choose_limits(open_source(lake, request.bundle).card.limits, request.threshold)
+    bundle = open_source(lake, request.bundle)
+    choose_limits(limits_of(bundle, request.inference), request.threshold)
 
 
 def make_decoding(settings: DecodingSettings) -> DecodingOptions:

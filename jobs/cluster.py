@@ -24,10 +24,14 @@ if TYPE_CHECKING:
 CODE_NAME: Final = "mri-triage-code.zip"
 
 
-def ship_to_workers(spark: SparkSession, bundle_folder: Path) -> None:
-    """Send the packages ``jobs`` and ``model``, and the bundle, to all workers of a session.
+def ship_to_workers(spark: SparkSession, *folders: Path) -> None:
+    """Send the packages ``jobs`` and ``model``, and some folders, to all workers of a session.
 
-    Calling it again for the same session and bundle changes nothing.
+    Calling it again for the same session and folders changes nothing.
+
+    Args:
+        spark: the session.
+        folders: the bundle, and what was derived from it.
     """
     context = spark.sparkContext
     # In the session's own folder, which is removed when the driver ends.
@@ -35,15 +39,17 @@ def ship_to_workers(spark: SparkSession, bundle_folder: Path) -> None:
     if CODE_NAME not in {Path(name).name for name in context.listFiles}:
         folder = tempfile.mkdtemp(prefix="code-", dir=local)
         context.addPyFile(str(write_code(Path(folder))))
-    if bundle_folder.name not in {urlsplit(name).fragment for name in context.listArchives}:
-        # As one file: Spark ships no local folder to a cluster.
-        packed = Path(tempfile.mkdtemp(prefix="bundle-", dir=local)) / "bundle"
-        archive = shutil.make_archive(str(packed), "zip", bundle_folder)
-        context.addArchive(f"{archive}#{bundle_folder.name}")
+    shipped = {urlsplit(name).fragment for name in context.listArchives}
+    for folder in folders:
+        if folder.name not in shipped:
+            # As one file: Spark ships no local folder to a cluster.
+            packed = Path(tempfile.mkdtemp(prefix="folder-", dir=local)) / "folder"
+            archive = shutil.make_archive(str(packed), "zip", folder)
+            context.addArchive(f"{archive}#{folder.name}")
 
 
-def find_bundle(folder: Path) -> Path:
-    """Return where a worker finds the bundle: where the driver has it, or where it was shipped.
+def find_shipped(folder: Path) -> Path:
+    """Return where a worker finds a folder: where the driver has it, or where it was shipped.
 
     Either way its digest is verified when it is opened.
     """

@@ -15,13 +15,16 @@ import resource
 import signal
 import socket
 import sys
+import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from jobs.decoding_messages import (
     JOB_HEAD,
     RESULT_HEAD,
+    SECONDS,
     DecodingSetup,
     FrameResult,
     ImageFailure,
@@ -59,9 +62,30 @@ def main(job_descriptor: int, result_descriptor: int, parent_pid: int) -> None:
     _limit_resources(setup.memory_bytes)
     while (job := _receive_job(jobs)) is not None:
         number, data = job
-        for result in prepare_frames(data, setup, prepare):
+        watch = _Watch(prepare)
+        begin = time.perf_counter()
+        sending = 0.0
+        for result in prepare_frames(data, setup, watch):
+            before = time.perf_counter()
             _send(result_descriptor, ResultKind.FRAME, number, pickle.dumps(result, protocol=5))
-        _send(result_descriptor, ResultKind.END, number, b"")
+            sending += time.perf_counter() - before
+        decoding = time.perf_counter() - begin - sending - watch.seconds
+        _send(result_descriptor, ResultKind.END, number, SECONDS.pack(decoding, watch.seconds))
+
+
+@dataclass
+class _Watch:
+    """Adds up the seconds that preparing takes."""
+
+    prepare: Prepare
+    seconds: float = 0.0
+
+    def __call__(self, image: DecodedImage, parameters: object) -> object:
+        begin = time.perf_counter()
+        try:
+            return self.prepare(image, parameters)
+        finally:
+            self.seconds += time.perf_counter() - begin
 
 
 def prepare_frames(data: bytes, setup: DecodingSetup, prepare: Prepare) -> Iterator[FrameResult]:

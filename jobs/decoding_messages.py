@@ -27,6 +27,10 @@ RESULT_HEAD: Final = Struct("<BQQ")
 """`ResultKind`, number of the job, length of the pickled body."""
 
 
+SECONDS: Final = Struct("<dd")
+"""Body of `ResultKind.END`: seconds that decoding and preparing the object took."""
+
+
 class ResultKind(IntEnum):
     """What a message of the decoding process says."""
 

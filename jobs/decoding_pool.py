@@ -14,12 +14,12 @@ import threading
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
-from concurrent.futures import Future
-from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Any, Final, Self, TypeAlias, TypeVar
+from typing import Any, Final, Self, TypeVar
 
+from jobs.decoding_answers import HELD_BYTES, DecodingSeconds, HeldAnswers, Job
 from jobs.decoding_messages import (
+    SECONDS,
     DecodingSetup,
     FrameResult,
     ImageFailure,
@@ -37,19 +37,10 @@ PREPARE_IMAGE: Final = "model.preprocessing:prepare_image"
 JOBS_IN_PROCESS: Final = 2
 """One that is decoded and one that waits, so that the process never waits for its parent."""
 
+ROOM_SECONDS: Final = 1.0
+"""How long to wait for room before looking whether the pool is closing."""
+
 Tag = TypeVar("Tag")
-
-_Answer: TypeAlias = "Future[list[FrameResult]]"
-
-
-@dataclass
-class _Job:
-    """An object on its way through the process."""
-
-    number: int
-    data: bytes
-    answer: _Answer = field(default_factory=Future)
-    frames: list[FrameResult] = field(default_factory=list)
 
 
 class DecodingPool:
@@ -68,6 +59,7 @@ class DecodingPool:
         prepare: str = PREPARE_IMAGE,
         ahead: int = 64,
         ahead_bytes: int = 256 * 1024**2,
+        held_bytes: int = HELD_BYTES,
         environ: Mapping[str, str] | None = None,
     ) -> None:
         """Set the pool up; the process is started on entering.
@@ -81,6 +73,8 @@ class DecodingPool:
                 `parameters`.
             ahead: objects taken from the source before the oldest result is asked for.
             ahead_bytes: bytes of those objects, beyond which no more are taken.
+            held_bytes: of prepared frames, beyond which no further object is begun until some
+                are taken; an object's own frames are held together.
             environ: the environment, `os.environ` if None; little of it reaches the process.
         """
         self._setup = DecodingSetup(limits, memory_bytes, prepare, parameters)
@@ -88,11 +82,13 @@ class DecodingPool:
         self._ahead = ahead
         self._ahead_bytes = ahead_bytes
         self._environ = os.environ if environ is None else environ
-        self._queue: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
-        self._in_process: deque[_Job] = deque()
+        self._queue: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
+        self._in_process: deque[Job] = deque()
         self._process: DecodingProcess | None = None
         self._closing = threading.Event()
         self._jobs = 0
+        self._held = HeldAnswers(held_bytes)
+        self.seconds = DecodingSeconds()
         self._thread = threading.Thread(target=self._serve, name="decoding", daemon=True)
 
     def __enter__(self) -> Self:
@@ -136,31 +132,49 @@ class DecodingPool:
         Raises:
             ConfigurationError: if the decoding process cannot be started.
         """
-        waiting: deque[tuple[Tag, int, _Answer]] = deque()
+        waiting: deque[tuple[Tag, int, Job]] = deque()
+        try:
+            yield from self._decode_ahead(items, waiting)
+        finally:
+            for _, _, job in waiting:  # whoever asked has gone away
+                self._held.release(job)
+
+    def _decode_ahead(
+        self,
+        items: Iterable[tuple[Tag, bytes | ImageError]],
+        waiting: deque[tuple[Tag, int, Job]],
+    ) -> Iterator[tuple[Tag, list[FrameResult]]]:
         waiting_bytes = 0
         for tag, content in items:
             size = 0 if isinstance(content, ImageError) else len(content)
             while waiting and waiting_bytes + size > self._ahead_bytes:
                 waiting_bytes -= waiting[0][1]
-                yield _take(waiting)
+                yield self._take(waiting)
             waiting.append((tag, size, self._submit(content)))
             waiting_bytes += size
             del content  # otherwise the last object's bytes outlive their decoding
             while len(waiting) > self._ahead:
                 waiting_bytes -= waiting[0][1]
-                yield _take(waiting)
+                yield self._take(waiting)
         while waiting:
-            yield _take(waiting)
+            yield self._take(waiting)
 
-    def _submit(self, content: bytes | ImageError) -> _Answer:
-        if isinstance(content, ImageError):
-            known: _Answer = Future()
-            known.set_result([ImageFailure.of(content)])
-            return known
+    def _submit(self, content: bytes | ImageError) -> Job:
         self._jobs += 1
-        job = _Job(self._jobs, content)
+        if isinstance(content, ImageError):
+            known = Job(self._jobs, b"")
+            known.answer.set_result([ImageFailure.of(content)])
+            return known
+        job = Job(self._jobs, content)
         self._queue.put(job)
-        return job.answer
+        return job
+
+    def _take(self, waiting: deque[tuple[Tag, int, Job]]) -> tuple[Tag, list[FrameResult]]:
+        tag, _, job = waiting.popleft()
+        try:
+            return tag, job.answer.result()
+        finally:
+            self._held.release(job)
 
     def _serve(self) -> None:
         """Run in the thread: feed the process and collect its answers until closed."""
@@ -180,7 +194,12 @@ class DecodingPool:
 
     def _feed(self) -> bool:
         """Fill the process up; wait for a job only if it has none. False when closing."""
-        while len(self._in_process) < JOBS_IN_PROCESS:
+        while len(self._in_process) < JOBS_IN_PROCESS and not self._closing.is_set():
+            if not self._held.has_room():
+                if self._in_process:
+                    break
+                self._held.wait_for_room(ROOM_SECONDS)
+                continue
             try:
                 job = self._queue.get(block=not self._in_process)
             except queue.Empty:
@@ -191,7 +210,7 @@ class DecodingPool:
             self._hand_over(job)
         return not self._closing.is_set()
 
-    def _hand_over(self, job: _Job) -> None:
+    def _hand_over(self, job: Job) -> None:
         if self._process is None:
             return
         try:
@@ -213,9 +232,10 @@ class DecodingPool:
             self._give_up(first, DecoderCrashError(f"the decoding process {error}"))
         else:
             self._in_process.popleft()
+            self._held.hold(first)
             first.answer.set_result(first.frames)
 
-    def _collect(self, job: _Job, process: DecodingProcess) -> None:
+    def _collect(self, job: Job, process: DecodingProcess) -> None:
         deadline = time.monotonic() + self._timeout_seconds
         while True:
             kind, number, body = process.receive(deadline)
@@ -223,10 +243,12 @@ class DecodingPool:
                 message = f"answered job {number} instead of {job.number}"
                 raise ProcessEndedError(message)
             if kind is ResultKind.END:
+                self.seconds.add(*SECONDS.unpack(body))
                 return
+            job.frame_bytes += len(body)
             job.frames.append(pickle.loads(body))  # noqa: S301 - written by our own child
 
-    def _give_up(self, job: _Job, error: ImageError) -> None:
+    def _give_up(self, job: Job, error: ImageError) -> None:
         """Answer with the error and go on with the other jobs in a new process."""
         if self._process is not None:
             self._process.close()
@@ -256,8 +278,3 @@ class DecodingPool:
             job_left = self._queue.get()
             if job_left is not None:
                 job_left.answer.cancel()
-
-
-def _take(waiting: deque[tuple[Tag, int, _Answer]]) -> tuple[Tag, list[FrameResult]]:
-    tag, _, answer = waiting.popleft()
-    return tag, answer.result()

@@ -15,12 +15,15 @@ import pyarrow as pa
 from jobs.identifiers import IdentifierKey
 from jobs.lake import Lake, LakeAddress
 from jobs.lease import NightLease
+from jobs.night_engine import InferenceOptions
 from jobs.night_keys import night_prefix
 from jobs.publish import PublishLimits
 from jobs.scoring_rows import StudyFrom
 from jobs.scoring_udf import DecodingOptions, ScoringTask
 from jobs.spark_session import EngineOptions
+from jobs.stage_seconds import STAGES, StageWatch
 from model.decision import DecisionLimits
+from model.derived_network import DerivedNetwork
 
 if TYPE_CHECKING:
     from jobs.explain_night import ExplanationOptions
@@ -75,6 +78,7 @@ class NightRequest:
         identifier_key: the key of the hashes.
         run_id: names this attempt; unique.
         now: the clock, with a time zone.
+        inference: how the network is run.
     """
 
     night: date
@@ -90,6 +94,7 @@ class NightRequest:
     identifier_key: IdentifierKey
     run_id: str
     now: Callable[[], datetime]
+    inference: InferenceOptions = field(default_factory=InferenceOptions)
 
 
 @dataclass(frozen=True)
@@ -136,6 +141,7 @@ class NightOutcome:
         bundle_digest: of the model.
         shards_reused: from an earlier attempt.
         shards_scored: by this one.
+        stages: seconds of work by stage, over all workers; see `jobs.stage_seconds`.
     """
 
     night: date
@@ -159,6 +165,7 @@ class NightOutcome:
     bundle_digest: str
     shards_reused: int
     shards_scored: int
+    stages: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass
@@ -175,6 +182,8 @@ class NightRun:
         seen_etag: of the results that were published when the run began; None for none.
         started_at: of the run.
         seconds: by step, as far as they have run.
+        derived: what was made of the bundle for the engine; see `jobs.night_engine`.
+        watch: how long the stages of scoring took so far.
         outcome: once published.
         failed_because: why it was not, in a sentence without names or keys.
     """
@@ -188,6 +197,8 @@ class NightRun:
     seen_etag: str | None
     started_at: datetime
     seconds: dict[str, float] = field(default_factory=dict)
+    derived: DerivedNetwork | None = None
+    watch: StageWatch = field(default_factory=StageWatch)
     outcome: NightOutcome | None = None
     failed_because: str | None = None
 
@@ -195,6 +206,14 @@ class NightRun:
     def bundle_name(self) -> str:
         """Name and version of the model, as every row says it."""
         return f"{self.bundle.card.name} {self.bundle.card.version}"
+
+    @property
+    def stages(self) -> dict[str, float]:
+        """Seconds of work by stage so far, those of the driver's own steps included."""
+        own = StageWatch()
+        own.add({step: spent for step, spent in self.seconds.items() if step in STAGES})
+        own.add(self.watch.seconds)
+        return own.seconds
 
     @contextmanager
     def timed(self, step: str) -> Iterator[None]:
@@ -219,6 +238,7 @@ class NightRun:
             batch_size=request.engine.batch_size,
             fetch_threads=request.engine.fetch_threads,
             scored_at=scored_at,
+            derived=self.derived,
         )
 
     def describe(self, state: str) -> dict[str, Any]:
@@ -245,16 +265,27 @@ class NightRun:
                 "study_from": request.study_from,
                 "decoding": asdict(request.decoding),
                 "engine": asdict(request.engine),
+                "inference": request.inference.choice.label,
                 "explanation": asdict(request.explanation),
                 "publish": asdict(request.publish),
             },
             "python": platform.python_version(),
             "failed_because": self.failed_because,
             "seconds": {step: round(spent, 3) for step, spent in self.seconds.items()},
+            "stages": {stage: round(spent, 3) for stage, spent in self.stages.items()},
             "outcome": None if self.outcome is None else _without_repeats(self.outcome),
         }
 
 
 def _without_repeats(outcome: NightOutcome) -> dict[str, Any]:
-    told = {"night", "run_id", "seconds", "threshold", "objects", "bundle", "bundle_digest"}
+    told = {
+        "night",
+        "run_id",
+        "seconds",
+        "stages",
+        "threshold",
+        "objects",
+        "bundle",
+        "bundle_digest",
+    }
     return {name: value for name, value in asdict(outcome).items() if name not in told}

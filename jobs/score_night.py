@@ -8,14 +8,11 @@ from __future__ import annotations
 import json
 import logging
 import time
-from dataclasses import dataclass, replace
-from functools import partial
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
 from jobs.audited_publication import told_to_audit_log
-from jobs.cluster import ship_to_workers
 from jobs.code_version import code_version
 from jobs.decided_rows import RowStamp
 from jobs.explain_night import ExplainingPlan, ExplainingTask, explain_scores
@@ -23,6 +20,7 @@ from jobs.explaining_steps import ExplainingTerms
 from jobs.inventory import list_night
 from jobs.lake import open_lake
 from jobs.lease import LeaseTerms, NightLease
+from jobs.night_engine import choose_limits, limits_of, make_ready
 from jobs.night_keys import (
     RUN_RECORD,
     explanations_prefix,
@@ -38,14 +36,12 @@ from jobs.night_run import (
     Progress,
     PublishOptions,
 )
+from jobs.night_shards import ScoredShards, score_shards
 from jobs.parquet_objects import write_table
 from jobs.publish import Publication, count_values, prepare_publication, publish, seen_etag
 from jobs.scoring_udf import DecodingOptions
-from jobs.shards import Shard, ShardTerms, join_scores, plan_shards, write_shard
-from jobs.spark_jobs import score_on_spark, score_or_halve
 from jobs.spark_session import EngineOptions
-from model.decision import DecisionLimits
-from model.errors import ConfigurationError, TriageError
+from model.errors import TriageError
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -59,6 +55,7 @@ __all__ = [
     "Progress",
     "PublishOptions",
     "ScoredShards",
+    "choose_limits",
     "close_night",
     "describe_failure",
     "explain_sample",
@@ -69,28 +66,6 @@ __all__ = [
 ]
 
 LOG = logging.getLogger(__name__)
-
-ENGINE = "keras-frozen"
-"""Named in the shards' terms: another engine's scores differ in the last digits."""
-
-
-@dataclass(frozen=True)
-class ScoredShards:
-    """The scores of a whole night.
-
-    Attributes:
-        scores: `jobs.schemas.SCORES`, a row or more for every listed object.
-        shards_reused: from earlier attempts.
-        shards_scored: by this run.
-        images_scored: rows of the latter.
-        seconds: that scoring them took.
-    """
-
-    scores: pa.Table
-    shards_reused: int
-    shards_scored: int
-    images_scored: int
-    seconds: float
 
 
 def run_night(
@@ -139,7 +114,8 @@ def open_night(request: NightRequest) -> NightRun:
     lake = open_lake(request.lake)
     lake.require()
     bundle = open_source(lake, request.bundle)
-    limits = choose_limits(bundle.card.limits, request.threshold)
+    limits = choose_limits(limits_of(bundle, request.inference), request.threshold)
+    derived = make_ready(bundle, request.inference, request.engine.batch_size)
     terms = LeaseTerms(request.publish.lease_seconds, request.now)
     lease = NightLease(lake, request.night, request.run_id, terms)
     lease.take()
@@ -154,6 +130,7 @@ def open_night(request: NightRequest) -> NightRun:
             inventory=inventory,
             seen_etag=seen_etag(lake, request.night),
             started_at=started_at,
+            derived=derived,
             seconds={"list": time.monotonic() - begin},
         )
         write_table(lake, _run_key(run, "inventory.parquet"), inventory, {"run_id": request.run_id})
@@ -163,75 +140,6 @@ def open_night(request: NightRequest) -> NightRun:
         raise
     LOG.info("night %s: %d objects listed", request.night, inventory.num_rows)
     return run
-
-
-def choose_limits(limits: DecisionLimits, threshold: float | None) -> DecisionLimits:
-    """Put an operator's threshold in the place of the bundle's.
-
-    Raises:
-        ConfigurationError: if it is above the bundle's, or no probability: whatever would let
-            more images pass than the bundle was validated for is refused.
-    """
-    if threshold is None:
-        return limits
-    if not 0.0 < threshold <= limits.threshold:
-        message = (
-            f"the threshold is {threshold}: expected more than 0 and at most the bundle's own "
-            f"{limits.threshold}; a higher one would clear images that the bundle was never "
-            "validated to clear; lower it or leave it out"
-        )
-        raise ConfigurationError(message)
-    return replace(limits, threshold=threshold)
-
-
-def score_shards(run: NightRun, spark: SparkSession, on_progress: OnProgress) -> ScoredShards:
-    """Score what no stored shard has scored, one Spark job a shard, each stored at once.
-
-    Raises:
-        TriageError: whatever the workers raised of those that end the night.
-    """
-    begin = time.monotonic()
-    with run.timed("score"):
-        if not run.request.engine.is_local:
-            ship_to_workers(spark, run.bundle.folder)
-        plan = plan_shards(
-            run.lake,
-            run.request.night,
-            run.inventory,
-            terms_of(run),
-            run.request.engine.shard_objects,
-        )
-        total = run.inventory.num_rows
-        done = total - sum(shard.objects.num_rows for shard in plan.missing)
-        on_progress(Progress("score", done, total))
-        fresh: list[pa.Table] = []
-        for shard in plan.missing:
-            fresh.append(_score_shard(run, spark, shard))
-            done += shard.objects.num_rows
-            on_progress(Progress("score", done, total))
-    return ScoredShards(
-        scores=join_scores([plan.reused, *fresh]),
-        shards_reused=plan.shards_reused,
-        shards_scored=len(fresh),
-        images_scored=sum(table.num_rows for table in fresh),
-        seconds=time.monotonic() - begin,
-    )
-
-
-def terms_of(run: NightRun) -> ShardTerms:
-    """Say what the scores of this run depend on, besides the objects."""
-    request = run.request
-    task = run.make_task(run.started_at)
-    return ShardTerms(
-        bundle_digest=run.bundle.digest,
-        # The last digits of a score may depend on how many pictures the graph takes at once.
-        engine=f"{ENGINE}, batches of {request.engine.batch_size}",
-        decoding=repr(request.decoding),
-        study_from=request.study_from,
-        night_folder=task.night_folder,
-        key_id=request.identifier_key.key_id,
-        code_version=code_version(),
-    )
 
 
 def explain_sample(
@@ -311,13 +219,6 @@ def describe_failure(error: BaseException) -> str:
     return f"{type(error).__name__}: {error}" if own else type(error).__name__
 
 
-def _score_shard(run: NightRun, spark: SparkSession, shard: Shard) -> pa.Table:
-    task = run.make_task(run.request.now())
-    scores = score_or_halve(shard.objects, partial(score_on_spark, spark, task=task), task)
-    write_shard(run.lake, run.request.night, shard, scores)
-    return scores
-
-
 def stamp_of(run: NightRun) -> RowStamp:
     """Return what every published row says of this run."""
     override = run.request.threshold
@@ -366,6 +267,7 @@ def _make_outcome(
         bundle_digest=run.bundle.digest,
         shards_reused=scored.shards_reused,
         shards_scored=scored.shards_scored,
+        stages=run.stages,
     )
 
 

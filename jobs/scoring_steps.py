@@ -16,7 +16,7 @@ Every object that goes in comes out as at least one row. What fails, and what do
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -27,6 +27,7 @@ from jobs.decoding_messages import FrameResult, ImageFailure, PreparedFrame
 from jobs.fetching import FetchLimits, fetch_ahead
 from jobs.lake import LakeObject
 from jobs.scoring_rows import Picture, Row, RowMaker, Score
+from jobs.stage_seconds import StageWatch
 from model.errors import ImageError, TooLargeError, UnreadableError
 from model.images import DecodedImage
 from model.preprocessing import PreparedImage
@@ -58,6 +59,7 @@ class ScoringTools:
         batch_size: frames a call of `score`.
         maximum_bytes: a larger object is not even fetched.
         fetch_limits: how far ahead to fetch.
+        watch: told how long the stages take.
     """
 
     fetch: Callable[[LakeObject], bytes]
@@ -70,6 +72,7 @@ class ScoringTools:
     batch_size: int
     maximum_bytes: int
     fetch_limits: FetchLimits
+    watch: StageWatch = field(default_factory=StageWatch)
 
 
 @dataclass(frozen=True)
@@ -106,7 +109,8 @@ def _fetch(tools: ScoringTools, source: LakeObject) -> bytes | ImageError:
             f"the object has {source.size_bytes} bytes, the limit is {tools.maximum_bytes}",
         )
     try:
-        return tools.fetch(source)
+        with tools.watch.timed("fetch"):
+            return tools.fetch(source)
     except ImageError as error:
         return error
 
@@ -135,10 +139,17 @@ def _frames(
 
 
 def _score_frames(frames: list[_Frame], tools: ScoringTools) -> Iterator[Row]:
-    scores = tools.score(
-        np.stack([frame.prepared.network_input for frame in frames]),
-        np.stack([frame.prepared.picture_features for frame in frames]),
-    )
+    with tools.watch.timed("predict"):
+        scores = tools.score(
+            np.stack([frame.prepared.network_input for frame in frames]),
+            np.stack([frame.prepared.picture_features for frame in frames]),
+        )
+    with tools.watch.timed("locate"):
+        rows = list(_rows(frames, scores, tools))
+    yield from rows
+
+
+def _rows(frames: list[_Frame], scores: RawScores, tools: ScoringTools) -> Iterator[Row]:
     for index, frame in enumerate(frames):
         lesion = tools.locate(scores.tumor_maps[index], frame.prepared)
         score = Score(

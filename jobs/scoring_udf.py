@@ -18,19 +18,24 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 
 import pandas as pd
 
-from jobs.cluster import find_bundle
+from jobs.cluster import find_shipped
+from jobs.decoding_messages import FrameResult
 from jobs.decoding_pool import DecodingPool
 from jobs.decoding_whole import KEEP_IMAGE, decode_whole
 from jobs.fetching import FetchLimits
 from jobs.identifiers import IdentifierKey
 from jobs.lake import Lake, LakeAddress, LakeObject, open_lake
 from jobs.scoring_rows import Row, RowMaker, StudyFrom, rows_to_frame
-from jobs.scoring_steps import ScoringTools, score_objects
+from jobs.scoring_steps import Fetched, ScoringTools, score_objects
+from jobs.stage_seconds import StageWatch
+from model.derived_network import DerivedNetwork, open_derived
 from model.errors import NotRetrievedError, StorageUnavailableError
 from model.preflight import DecodingLimits
 from model.unforeseen import quoting_nothing
 
 if TYPE_CHECKING:
+    from pyspark.accumulators import Accumulator
+
     from model.bundle import Bundle
     from model.inference import Scorer
     from model.preprocessing import PreprocessingParameters
@@ -76,6 +81,8 @@ class ScoringTask:
         batch_size: images a call of the network.
         fetch_threads: objects fetched ahead.
         scored_at: written into every row; decided by the driver, whose clock is the only one.
+        derived: what the driver made of the bundle for the engine; None lets every worker make a
+            graph of TensorFlow by itself.
     """
 
     lake: LakeAddress
@@ -88,6 +95,7 @@ class ScoringTask:
     batch_size: int
     fetch_threads: int
     scored_at: datetime
+    derived: DerivedNetwork | None = None
 
     @property
     def rows(self) -> RowMaker:
@@ -95,20 +103,25 @@ class ScoringTask:
         return RowMaker(self.identifiers, self.night_folder, self.study_from, self.scored_at)
 
 
-def make_score_batches(task: ScoringTask) -> ScoreBatches:
+def make_score_batches(
+    task: ScoringTask,
+    seconds: Accumulator[dict[str, float]] | None = None,
+) -> ScoreBatches:
     """Make the function for ``mapInPandas``.
 
     Its input has the columns of `jobs.schemas.INVENTORY`, its output those of
     `jobs.schemas.SCORES`; every object gives at least one row. See `jobs.scoring_steps` for which
-    errors become rows and which end the task.
+    errors become rows and which end the task. `seconds` is told how long the stages took.
     """
 
     def score_batches(references: Iterable[pd.DataFrame]) -> Iterator[pd.DataFrame]:
         # Spark writes down whatever leaves this function, and a library's text may quote a file.
         with quoting_nothing():
             sources = (source for frame in references for source in objects_of(frame))
-            rows = score_objects(sources, make_tools(task))
-            yield from frames_of(rows)
+            tools = make_tools(task)
+            yield from frames_of(score_objects(sources, tools))
+            if seconds is not None:
+                seconds.add(tools.watch.seconds)
 
     return score_batches
 
@@ -154,11 +167,15 @@ def make_tools(task: ScoringTask) -> ScoringTools:
     from model.preprocessing import prepare_image  # noqa: PLC0415
     from model.tumor_map import locate_lesion  # noqa: PLC0415
 
-    bundle, scorer = _load_scorer(str(task.bundle_folder), task.bundle_digest, task.batch_size)
+    bundle, scorer = _load_scorer(
+        str(task.bundle_folder), task.bundle_digest, task.batch_size, task.derived
+    )
     card, options = bundle.card, task.decoding
+    watch = StageWatch()
+    pool = _decoding_pool(options, card.preprocessing, task.batch_size)
     return ScoringTools(
         fetch=functools.partial(fetch_object, open_lake(task.lake)),
-        decode_all=_decoding_pool(options, card.preprocessing, task.batch_size).decode_all,
+        decode_all=functools.partial(_decode_all, pool, watch),
         decode=lambda data: decode_whole(_whole_pool(options), data),
         prepare=lambda image: prepare_image(image, card.preprocessing),
         score=scorer.score,
@@ -167,16 +184,41 @@ def make_tools(task: ScoringTask) -> ScoringTools:
         batch_size=task.batch_size,
         maximum_bytes=options.limits.maximum_bytes,
         fetch_limits=FetchLimits(task.fetch_threads, BYTES_AHEAD),
+        watch=watch,
+    )
+
+
+def _decode_all(
+    pool: DecodingPool,
+    watch: StageWatch,
+    items: Iterable[Fetched],
+) -> Iterator[tuple[LakeObject, list[FrameResult]]]:
+    """Decode objects, and tell the watch how long the decoding process worked on them."""
+    before = pool.seconds
+    decode, prepare = before.decode, before.prepare
+    yield from pool.decode_all(items)
+    watch.add(
+        {
+            "decode": pool.seconds.decode - decode,
+            "preprocess": pool.seconds.prepare - prepare,
+        }
     )
 
 
 @functools.lru_cache(maxsize=1)
-def _load_scorer(folder: str, digest: str, batch_size: int) -> tuple[Bundle, Scorer]:
+def _load_scorer(
+    folder: str,
+    digest: str,
+    batch_size: int,
+    derived: DerivedNetwork | None,
+) -> tuple[Bundle, Scorer]:
     from model.bundle import open_bundle  # noqa: PLC0415
     from model.inference import load_scorer  # noqa: PLC0415
 
-    bundle = open_bundle(find_bundle(Path(folder)), expected_digest=digest)
-    return bundle, load_scorer(bundle, batch_size=batch_size, threads=THREADS)
+    bundle = open_bundle(find_shipped(Path(folder)), expected_digest=digest)
+    if derived is not None:
+        derived = open_derived(find_shipped(derived.folder), expected_digest=derived.digest)
+    return bundle, load_scorer(bundle, batch_size=batch_size, threads=THREADS, derived=derived)
 
 
 # The pools outlive the task: a new decoding process takes longer to start than a small task lasts.

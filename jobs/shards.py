@@ -20,12 +20,16 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from jobs.dealing import cut_by_cost, measure_costs
 from jobs.lake import Lake
 from jobs.night_keys import shard_key, shards_prefix
 from jobs.parquet_objects import read_table, write_table
 from jobs.schemas import INVENTORY, SCORES
 from model.errors import AuditError, NotRetrievedError
 from model.reasons import PASSING_REASONS
+
+SLICES_AN_OBJECT: Final = 4
+"""In a shard, at most so many slices for every object that it may hold; see `dealing`."""
 
 _TERMS_CHARACTERS: Final = 16
 _OBJECTS_CHARACTERS: Final = 24
@@ -120,10 +124,19 @@ def split_inventory(
     terms: ShardTerms,
     shard_objects: int,
 ) -> tuple[Shard, ...]:
-    """Cut objects, `INVENTORY`, into shards of at most `shard_objects`, in their order."""
+    """Cut objects, `INVENTORY`, into shards of at most `shard_objects`, in their order.
+
+    Long series count for more, so that no shard is too long to lose.
+    """
     starts = range(0, objects.num_rows, shard_objects)
     slices = (objects.slice(start, shard_objects) for start in starts)
-    return tuple(Shard(shard_name(part, terms), part) for part in slices)
+    limit = float(SLICES_AN_OBJECT * shard_objects)
+    parts = (
+        whole.slice(start, length)
+        for whole in slices
+        for start, length in cut_by_cost(measure_costs(whole), limit)
+    )
+    return tuple(Shard(shard_name(part, terms), part) for part in parts)
 
 
 def shard_name(objects: pa.Table, terms: ShardTerms) -> str:

@@ -19,11 +19,14 @@ from pyspark.sql.pandas.types import from_arrow_schema
 from pyspark.sql.types import StructType
 
 import model.errors
+from jobs.dealing import choose_tasks, deal, measure_costs
 from jobs.decoding_messages import ImageFailure
 from jobs.lake import LakeObject
 from jobs.schemas import INVENTORY, SCORES
 from jobs.scoring_rows import rows_to_table
 from jobs.scoring_udf import ScoringTask, make_score_batches
+from jobs.stage_accumulator import make_accumulator
+from jobs.stage_seconds import StageWatch
 from model.errors import DecoderCrashError, TransientError, TriageError, UnforeseenError
 
 if TYPE_CHECKING:
@@ -37,9 +40,6 @@ ScoreObjects: TypeAlias = Callable[[pa.Table], pa.Table]
 MAXIMUM_FAILED_JOBS: Final = 48
 """In one shard. A single bad object of 2,000 costs 12 (halving 11 times); four of them fit."""
 
-TASKS_A_CORE: Final = 4  # evens out tasks of different length; more would waste part batches
-BATCHES_A_TASK: Final = 4  # at least, so that a last part batch wastes little
-
 _RAISED_IN_WORKER: Final = re.compile(r"^model\.errors\.(\w+): (.*)$", re.MULTILINE)
 
 
@@ -47,13 +47,19 @@ class JobFailedError(TransientError):
     """A Spark job failed, and not with an error of this project: one of its objects may do it."""
 
 
-def score_on_spark(spark: SparkSession, objects: pa.Table, task: ScoringTask) -> pa.Table:
-    """Score objects in one Spark job.
+def score_on_spark(
+    spark: SparkSession,
+    objects: pa.Table,
+    task: ScoringTask,
+    watch: StageWatch | None = None,
+) -> pa.Table:
+    """Score objects in one Spark job. Several may run at once, each from a thread of its own.
 
     Args:
         spark: the session.
         objects: the columns of `INVENTORY`.
         task: what the workers do.
+        watch: told how long the stages took, or None.
 
     Returns:
         Their rows (`SCORES`), sorted by object key and frame.
@@ -63,23 +69,23 @@ def score_on_spark(spark: SparkSession, objects: pa.Table, task: ScoringTask) ->
         JobFailedError: if the job failed in another way.
         TransientError: if Spark itself is gone.
     """
-    tasks = choose_tasks(objects.num_rows, _cores(spark), task.batch_size)
+    tasks = choose_tasks(objects.num_rows, count_cores(spark), task.batch_size)
+    dealt = objects.select(INVENTORY.names).take(deal(measure_costs(objects), tasks))
+    # A session of its own shares all but the settings, which another job may change meanwhile.
+    own = spark.newSession()
     # Spark cuts a local table into so many tasks without a shuffle.
-    spark.conf.set("spark.sql.leafNodeDefaultParallelism", str(tasks))
+    own.conf.set("spark.sql.leafNodeDefaultParallelism", str(tasks))
+    seconds = make_accumulator(spark.sparkContext)
     schema = from_arrow_schema(SCORES)
     assert isinstance(schema, StructType)  # noqa: S101 - tells mypy what Spark's stub leaves open
     try:
-        references = spark.createDataFrame(objects.select(INVENTORY.names))
-        rows = references.mapInPandas(make_score_batches(task), schema).toArrow()
+        references = own.createDataFrame(dealt)
+        rows = references.mapInPandas(make_score_batches(task, seconds), schema).toArrow()
     except (PySparkException, Py4JError, ConnectionError) as error:
         raise read_failure(error) from error
+    if watch is not None:
+        watch.add(seconds.value)
     return rows.cast(SCORES).sort_by([("object_key", "ascending"), ("frame", "ascending")])
-
-
-def choose_tasks(objects: int, cores: int, batch_size: int) -> int:
-    """Choose into how many tasks a job is cut: every core has one, large jobs have several."""
-    full = objects // (BATCHES_A_TASK * batch_size)
-    return max(1, min(objects, max(cores, min(full, TASKS_A_CORE * cores))))
 
 
 def score_or_halve(
@@ -171,5 +177,6 @@ def _objects(objects: pa.Table) -> Iterator[LakeObject]:
         yield LakeObject(row["object_key"], row["etag"], row["size_bytes"])
 
 
-def _cores(spark: SparkSession) -> int:
+def count_cores(spark: SparkSession) -> int:
+    """Return the cores that the session's tasks have."""
     return max(1, spark.sparkContext.defaultParallelism)

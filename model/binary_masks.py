@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 from PIL import Image, ImageDraw
 from scipy import ndimage
-from scipy.spatial import ConvexHull, QhullError
 
-Mask = npt.NDArray[np.bool_]
-"""(height, width)."""
+from model.quick_filters import Mask, dilate, erode
 
 
 def largest_piece(mask: Mask, least_share: float) -> Mask | None:
@@ -28,17 +25,36 @@ def convex_hull(piece: Mask) -> Mask:
     rows = np.flatnonzero(piece.any(axis=1))
     firsts = piece[rows].argmax(axis=1)
     lasts = piece.shape[1] - 1 - piece[rows, ::-1].argmax(axis=1)
-    points = np.stack([np.concatenate([firsts, lasts]), np.concatenate([rows, rows])], axis=1)
-    try:
-        corners = points[ConvexHull(points).vertices]
-    except QhullError:  # fewer than three points, or all on one line
+    left = _bulge(rows.tolist(), firsts.tolist(), -1)
+    right = _bulge(rows.tolist(), lasts.tolist(), 1)
+    corners = list(dict.fromkeys([*right, *reversed(left)]))
+    if len(corners) < 3:  # noqa: PLR2004 - all on one line
         return piece
     image = Image.new("1", (piece.shape[1], piece.shape[0]))
-    ImageDraw.Draw(image).polygon([(int(x), int(y)) for x, y in corners], fill=1, outline=1)
+    ImageDraw.Draw(image).polygon(corners, fill=1, outline=1)
     return np.asarray(image, dtype=bool) | piece
 
 
 def close_mask(mask: Mask, steps: int) -> Mask:
     """Dilate and erode by some pixels; a mask at the picture's edge does not shrink from it."""
-    wide = ndimage.binary_closing(np.pad(mask, steps + 1), iterations=steps)
-    return np.asarray(wide[steps + 1 : -steps - 1, steps + 1 : -steps - 1], dtype=bool)
+    wide = erode(dilate(np.pad(mask, steps + 1), steps), steps)
+    return wide[steps + 1 : -steps - 1, steps + 1 : -steps - 1]
+
+
+def _bulge(rows: list[int], columns: list[int], side: int) -> list[tuple[int, int]]:
+    """Return the corners (x, y) of one side's outline that bulge outwards: Andrew's chain.
+
+    Args:
+        rows: ascending.
+        columns: the outermost of each row.
+        side: 1 for the right side, -1 for the left.
+    """
+    chain: list[tuple[int, int]] = []
+    for y, x in zip(rows, columns, strict=True):
+        while len(chain) > 1:
+            (x0, y0), (x1, y1) = chain[-2:]
+            if side * ((x1 - x0) * (y - y0) - (x - x0) * (y1 - y0)) > 0:
+                break
+            chain.pop()
+        chain.append((x, y))
+    return chain

@@ -73,6 +73,28 @@ class ScopeStatistics(BaseModel):
         return value
 
 
+class EngineCalibration(BaseModel):
+    """The limits of one engine at one precision, and how its decisions compare with fp32's.
+
+    Attributes:
+        threshold: probability at or above which an image is flagged.
+        minimum_scope_score: scope score below which an image is `not_brain_mr`.
+        compared: images of the calibration part.
+        newly_flagged: of those, cleared in fp32 and flagged here.
+        newly_cleared: of those, flagged in fp32 and cleared here.
+        tumors_lost: of the latter, those with a tumour.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    threshold: float = Field(gt=0.0, le=1.0)
+    minimum_scope_score: Share
+    compared: int = Field(ge=1)
+    newly_flagged: int = Field(ge=0)
+    newly_cleared: int = Field(ge=0)
+    tumors_lost: int = Field(ge=0)
+
+
 class Card(BaseModel):
     """Everything about a bundle that is not a weight.
 
@@ -93,6 +115,7 @@ class Card(BaseModel):
         training: the plan and the seeds.
         metrics: figures of the grouped test part, as `mri-triage train` printed them.
         code_version: of this project.
+        engines: limits of engines that do not compute in fp32, by `EngineChoice.label`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -113,6 +136,7 @@ class Card(BaseModel):
     training: dict[str, Any]
     metrics: dict[str, Any]
     code_version: str
+    engines: dict[str, EngineCalibration] = Field(default_factory=dict)
 
     @property
     def limits(self) -> DecisionLimits:

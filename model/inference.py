@@ -1,22 +1,17 @@
-"""Scores from prepared pictures: the bundle's network, frozen into one graph of fixed batches."""
+"""Scores from prepared pictures: the bundle's network in an engine, in batches of one size."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 from scipy.special import expit
 
-from model.bundle import Bundle, load_network
+from model.bundle import Bundle
+from model.derived_network import DerivedNetwork, load_runner
+from model.engine_tensorflow import Outputs, RunNetwork, freeze_bundle, make_runner
 from model.scope_gate import scope_scores
-
-if TYPE_CHECKING:
-    import keras
-
-Outputs = dict[str, npt.NDArray[np.float32]]
 
 
 @dataclass(frozen=True)
@@ -40,7 +35,7 @@ class Scorer:
     def __init__(
         self,
         bundle: Bundle,
-        run: Callable[[npt.NDArray[np.uint8]], Outputs],
+        run: RunNetwork,
         batch_size: int,
     ) -> None:
         """Wrap a function that runs the network on exactly `batch_size` pictures."""
@@ -88,54 +83,26 @@ class Scorer:
         return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
-def load_scorer(bundle: Bundle, *, batch_size: int = 32, threads: int = 1) -> Scorer:
-    """Load a bundle's network as one frozen graph.
+def load_scorer(
+    bundle: Bundle,
+    *,
+    batch_size: int = 32,
+    threads: int = 1,
+    derived: DerivedNetwork | None = None,
+) -> Scorer:
+    """Load a bundle's network into an engine.
 
     Args:
         bundle: verified by `open_bundle`.
         batch_size: pictures a call.
-        threads: of TensorFlow; only the first call in a process can set them.
+        threads: of the engine; TensorFlow can set them only once in a process.
+        derived: what was made of this bundle for an engine and this batch size; None makes a
+            graph of TensorFlow now, which takes some seconds.
 
     Raises:
         BundleError: if the network cannot be loaded.
+        ConfigurationError: if the engine is not installed, or the processor lacks its precision.
     """
-    import tensorflow as tf  # noqa: PLC0415 - only a scoring process may start TensorFlow
-
-    _limit_threads(tf, threads)
-    frozen = _freeze(tf, load_network(bundle), batch_size, bundle.card.preprocessing.size)
-
-    def run(pictures: npt.NDArray[np.uint8]) -> Outputs:
-        levels = tf.constant(pictures[..., None], dtype=tf.float32)
-        return {name: value.numpy() for name, value in frozen(levels).items()}
-
-    return Scorer(bundle, run, batch_size)
-
-
-def _limit_threads(tf: Any, threads: int) -> None:  # noqa: ANN401 - the tensorflow module
-    try:
-        tf.config.threading.set_intra_op_parallelism_threads(threads)
-        tf.config.threading.set_inter_op_parallelism_threads(1)
-    except RuntimeError:
-        pass  # TensorFlow has started already; it keeps the threads that it has
-
-
-def _freeze(
-    tf: Any,  # noqa: ANN401 - the tensorflow module
-    network: keras.Model,
-    batch_size: int,
-    size: int,
-) -> Callable[[Any], dict[str, Any]]:
-    """Turn variables into constants: oneDNN then fuses convolution, norm and ReLU6 (1.4 times)."""
-    from tensorflow.python.framework.convert_to_constants import (  # noqa: PLC0415
-        convert_variables_to_constants_v2,
-    )
-
-    names = sorted(network.output)
-
-    def run(levels: Any) -> list[Any]:  # noqa: ANN401 - tensors
-        outputs = network(levels, training=False)
-        return [outputs[name] for name in names]
-
-    spec = tf.TensorSpec((batch_size, size, size, 1), tf.float32)
-    concrete = convert_variables_to_constants_v2(tf.function(run).get_concrete_function(spec))
-    return lambda levels: dict(zip(names, concrete(levels), strict=True))
+    if derived is None:
+        return Scorer(bundle, make_runner(freeze_bundle(bundle, batch_size), threads), batch_size)
+    return Scorer(bundle, load_runner(derived, threads), batch_size)

@@ -7,6 +7,8 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from model.quick_filters import is_median_above
+
 Levels = npt.NDArray[np.float32]
 """(height, width), 0 black to 1 white."""
 
@@ -79,9 +81,9 @@ def trim_frame(levels: Levels, window: Window) -> Window:
 
 
 def _is_even_and_bright(line: npt.NDArray[np.float32]) -> bool:
-    median = float(np.median(line))
-    if median < LEAST_FRAME_LEVEL:
+    if not is_median_above(line, LEAST_FRAME_LEVEL):
         return False
+    median = float(np.median(line))
     return bool((np.abs(line - median) < FLAT_LINE_RANGE / 2).mean() > FRAME_SHARE)
 
 
@@ -93,4 +95,6 @@ def is_negative(levels: npt.NDArray[np.float32]) -> bool:
     if not inside.any():
         return False
     rim = levels[~inside]
-    return bool(np.median(rim) > BRIGHT_RING and np.median(rim) > np.median(levels[inside]) + 0.1)
+    if not is_median_above(rim, BRIGHT_RING):
+        return False
+    return bool(np.median(rim) > np.median(levels[inside]) + 0.1)

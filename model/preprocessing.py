@@ -13,10 +13,10 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field
-from scipy import ndimage
 
 from model.head_region import HeadRegion, find_head
 from model.images import DecodedImage, GrayPixels
+from model.quick_filters import dilate, mean_of_nine, mean_of_three, percentiles
 
 SAMPLED_SIDE: Final = 128
 """Pixels a side that the percentiles are taken from."""
@@ -159,17 +159,29 @@ def find_level_range(
     height, width = pixels.shape
     step = max(1, min(height, width) // SAMPLED_SIDE)
     sample = pixels[::step, ::step]
-    rows = np.minimum((np.arange(0, height, step) / head.scale).astype(int), head.mask.shape[0] - 1)
-    columns = np.minimum(
-        (np.arange(0, width, step) / head.scale).astype(int),
-        head.mask.shape[1] - 1,
-    )
-    inside = sample[head.mask[np.ix_(rows, columns)]]
-    low, high = np.percentile(
+    inside = sample[_mask_of_sample(head, (height, width), step)]
+    low, high = percentiles(
         inside if inside.size else sample,
-        (parameters.low_percentile, parameters.high_percentile),
+        parameters.low_percentile,
+        parameters.high_percentile,
     )
-    return float(low), float(high)
+    return low, high
+
+
+def _mask_of_sample(
+    head: HeadRegion,
+    shape: tuple[int, int],
+    step: int,
+) -> npt.NDArray[np.bool_]:
+    """Look the head's mask up at every `step`-th pixel of a picture of that shape."""
+    if head.scale == step and head.mask.shape == tuple(-(-side // step) for side in shape):
+        return head.mask
+    rows, columns = (
+        np.minimum((np.arange(0, side, step) / head.scale).astype(int), cells - 1)
+        for side, cells in zip(shape, head.mask.shape, strict=True)
+    )
+    looked_up: npt.NDArray[np.bool_] = head.mask[np.ix_(rows, columns)]
+    return looked_up
 
 
 def _map_levels(pixels: GrayPixels, level_range: tuple[float, float]) -> npt.NDArray[np.uint8]:
@@ -212,7 +224,7 @@ def cut_square(levels: npt.NDArray[np.uint8], region: Region, size: int) -> npt.
 
 def cut_hull(head: HeadRegion, region: Region, size: int) -> npt.NDArray[np.bool_]:
     """Return (size, size): True inside the head's hull, one mask pixel widened, in `region`."""
-    widened = ndimage.binary_dilation(head.mask)
+    widened = dilate(head.mask)
     centres = (np.arange(size) + 0.5) * region.side / size
     rows = np.floor((region.y + centres) / head.scale).astype(int)
     columns = np.floor((region.x + centres) / head.scale).astype(int)
@@ -238,13 +250,12 @@ def picture_features(
         darkest and brightest levels. All finite. Frames and negatives are not among them: brain
         MR comes with both.
     """
-    levels = network_input.astype(np.float32) / 255.0
-    inside = levels[hull] if hull.any() else levels.ravel()
-    smooth = ndimage.uniform_filter(levels, 3)
-    fine = float(np.mean((levels - smooth)[hull] ** 2)) if hull.any() else 0.0
-    coarse = float(
-        np.mean((smooth - ndimage.uniform_filter(smooth, 9))[hull] ** 2) if hull.any() else 0.0
-    )
+    levels = network_input.astype(np.float32) / np.float32(255.0)
+    empty = not hull.any()
+    inside = levels.ravel() if empty else levels[hull]
+    smooth = mean_of_three(levels)
+    fine = 0.0 if empty else _mean_square((levels - smooth)[hull])
+    coarse = 0.0 if empty else _mean_square((smooth - mean_of_nine(smooth))[hull])
     features = (
         image.colourfulness,
         float(head.found),
@@ -253,15 +264,19 @@ def picture_features(
         float(inside.std()),
         float(np.sqrt(fine + coarse)),
         fine / (fine + coarse + 1e-6),
-        _likeness(levels, levels[:, ::-1]),
-        float((inside < 0.1).mean()),  # noqa: PLR2004 - lowest and highest tenth
-        float((inside > 0.9).mean()),  # noqa: PLR2004
+        _likeness_of_halves(levels),
+        np.count_nonzero(inside < 0.1) / inside.size,  # noqa: PLR2004 - lowest and highest tenth
+        np.count_nonzero(inside > 0.9) / inside.size,  # noqa: PLR2004
     )
     return np.nan_to_num(np.asarray(features, dtype=np.float32))
 
 
-def _likeness(one: npt.NDArray[np.float32], other: npt.NDArray[np.float32]) -> float:
-    """Return the correlation of two pictures, -1..1; 0 where one of them is flat."""
-    first, second = one - one.mean(), other - other.mean()
-    scale = float(np.sqrt((first**2).sum() * (second**2).sum()))
-    return float((first * second).sum()) / scale if scale > 0.0 else 0.0
+def _mean_square(values: npt.NDArray[np.float32]) -> float:
+    return float(np.vdot(values, values)) / values.size
+
+
+def _likeness_of_halves(levels: npt.NDArray[np.float32]) -> float:
+    """Return the correlation of a picture with its mirror image, -1..1; 0 if it is flat."""
+    centred = levels - levels.mean()
+    scale = float(np.vdot(centred, centred))
+    return float(np.vdot(centred, centred[:, ::-1])) / scale if scale > 0.0 else 0.0

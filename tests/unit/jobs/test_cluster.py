@@ -2,7 +2,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from jobs.cluster import find_bundle, write_code
+from jobs.cluster import find_shipped, write_code
 
 
 def test_the_shipped_code_can_be_imported_as_it_is(tmp_path: Path) -> None:
@@ -25,4 +25,4 @@ def test_the_shipped_code_can_be_imported_as_it_is(tmp_path: Path) -> None:
 
 
 def test_a_worker_on_the_driver_s_machine_uses_the_driver_s_bundle(tmp_path: Path) -> None:
-    assert find_bundle(tmp_path) == tmp_path
+    assert find_shipped(tmp_path) == tmp_path

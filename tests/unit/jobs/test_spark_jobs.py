@@ -11,7 +11,8 @@ from jobs.lake import LakeAddress
 from jobs.schemas import INVENTORY, SCORES
 from jobs.scoring_rows import rows_to_table
 from jobs.scoring_udf import DecodingOptions, ScoringTask
-from jobs.spark_jobs import JobFailedError, choose_tasks, read_failure, score_or_halve
+from jobs.dealing import choose_tasks
+from jobs.spark_jobs import JobFailedError, read_failure, score_or_halve
 from model.errors import (
     AccessDeniedError,
     BundleError,
