@@ -182,11 +182,22 @@ class BundleSettings(Section):
         return self
 
 
+class ExplanationMix(Section):
+    """Parts of the sample of explained images; 0 leaves a way out."""
+
+    highest_score: int = Field(ge=0, description="the highest probabilities")
+    near_threshold: int = Field(ge=0, description="flagged, and nearest the threshold")
+    each_reason: int = Field(ge=0, description="one of each reason that rests on a score")
+    each_scanner: int = Field(ge=0, description="one of each scanner, the least shown first")
+    random: int = Field(ge=0, description="by lot; also what the other ways leave over")
+
+
 class ExplanationSettings(Section):
     """Which flagged images are explained, and how hard."""
 
     enabled: bool
     sample_size: int = Field(ge=0)
+    mix: ExplanationMix = Field(description="parts of the sample by how its images are chosen")
     perturbations: int = Field(ge=10)
     seed: int
 

@@ -7,17 +7,18 @@ come back as columns, and the driver puts them into the lake.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from datetime import date
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import pandas as pd
 import pyarrow as pa
 
+from jobs.contact_sheet import write_contact_sheet
 from jobs.lake import Lake, LakeObject
 from jobs.night_keys import explanations_prefix
-from jobs.sampling import choose_sample
+from jobs.sampling import DEFAULT_MIX, choose_sample
 from jobs.schemas import EXPLANATIONS
 from jobs.spark_jobs import read_failure
 from model.decision import DecisionLimits
@@ -38,18 +39,38 @@ ExplainBatches: TypeAlias = Callable[[Iterable[pd.DataFrame]], Iterable[pd.DataF
 
 SAMPLED: Final = (
     "image_id string, object_key string, etag string, size_bytes long, frame int, "
-    "probability double"
+    "probability double, reason string"
 )
 """Columns that go to the workers."""
 
 EXPLAINED: Final = (
-    "image_id string, overlay binary, weights binary, r_squared double, detail string, "
-    "may_leave_lake boolean"
+    "image_id string, overlay binary, overlay_colour_blind binary, weights binary, "
+    "r_squared double, stability double, inside_head double, map_agreement double, "
+    "doubts string, outlines array<array<double>>, detail string, may_leave_lake boolean"
 )
 """Columns that come back from them."""
 
-OVERLAY_NAME: Final = "overlay.png"
-WEIGHTS_NAME: Final = "weights.json"
+FILES: Final = {
+    "overlay": "overlay.png",
+    "overlay_colour_blind": "overlay_colour_blind.png",
+    "weights": "weights.json",
+}
+"""Names in an image's folder, by the column that holds their content, then their path."""
+
+MEASURED: Final = (
+    "r_squared",
+    "stability",
+    "inside_head",
+    "map_agreement",
+    "doubts",
+    "outlines",
+    "detail",
+    "may_leave_lake",
+)
+"""Columns that are taken over from the workers as they are."""
+
+IMAGES_A_JOB: Final = 32
+"""Pictures of one job wait in the driver until they are written: about 30 MB."""
 
 
 @dataclass(frozen=True)
@@ -59,12 +80,14 @@ class ExplanationOptions:
     Attributes:
         enabled: false explains none.
         sample_size: images a night.
+        mix: parts of the sample by the way in which images are chosen; see `jobs.sampling`.
         perturbations: pictures scored for one explanation.
         seed: of the sample's random part and of the perturbations.
     """
 
     enabled: bool = True
     sample_size: int = 8
+    mix: Mapping[str, int] = field(default_factory=lambda: dict(DEFAULT_MIX))
     perturbations: int = 1000
     seed: int = 20260101
 
@@ -127,15 +150,46 @@ def explain_scores(
         OutputError: if the lake does not take the files.
     """
     size = plan.options.sample_size if plan.options.enabled else 0
-    sample: list[Record] = choose_sample(scores, plan.limits, size, plan.options.seed).to_pylist()
+    options = plan.options
+    sample = choose_sample(scores, plan.limits, size, options.seed, options.mix)
+    explained = explain_images(spark, lake, sample.to_pylist(), plan, on_progress)
+    if explained.num_rows:
+        write_contact_sheet(lake, plan.night, explained)
+    return explained
+
+
+def explain_images(
+    spark: SparkSession,
+    lake: Lake,
+    sample: Sequence[Record],
+    plan: ExplainingPlan,
+    on_progress: Callable[[int, int], None],
+) -> pa.Table:
+    """Explain given images and write their files, a few at a time; see `explain_scores`.
+
+    Args:
+        spark: the session.
+        lake: where the files go.
+        sample: rows with the columns that `choose_sample` returns.
+        plan: see there.
+        on_progress: told how many images are done, of how many.
+
+    Returns:
+        A table with the schema `EXPLANATIONS`, in the order of the sample.
+
+    Raises:
+        OutputError: if the lake does not take the files.
+    """
     on_progress(0, len(sample))
-    explained = _explain_on_spark(spark, sample, plan.task) if sample else {}
-    rows = []
-    for done, image in enumerate(sample, start=1):
-        files = explained[image["image_id"]]
-        _write_files(lake, plan.night, files)
-        rows.append(_make_row(image, files, plan))
-        on_progress(done, len(sample))
+    rows: list[Record] = []
+    for start in range(0, len(sample), IMAGES_A_JOB):
+        some = list(sample[start : start + IMAGES_A_JOB])
+        explained = _explain_on_spark(spark, some, plan.task)
+        for image in some:
+            files = explained[image["image_id"]]
+            _write_files(lake, plan.night, files)
+            rows.append(_make_row(image, files, plan))
+            on_progress(len(rows), len(sample))
     return pa.Table.from_pylist(rows, schema=EXPLANATIONS)
 
 
@@ -153,7 +207,9 @@ def make_explain_batches(task: ExplainingTask) -> ExplainBatches:
                 for row in frame.to_dict("records"):
                     source = LakeObject(row["object_key"], row["etag"], int(row["size_bytes"]))
                     frame_number, probability = int(row["frame"]), float(row["probability"])
-                    image = ChosenImage(source, frame_number, row["image_id"], probability)
+                    image = ChosenImage(
+                        source, frame_number, row["image_id"], probability, row["reason"]
+                    )
                     yield pd.DataFrame([asdict(explain_image(image, tools, task.terms))])
 
     return explain_batches
@@ -194,25 +250,23 @@ def _run_job(spark: SparkSession, sample: list[Record], task: ExplainingTask) ->
 
 def _write_files(lake: Lake, night: date, files: Record) -> None:
     folder = f"{explanations_prefix(night)}{files['image_id']}/"
-    for name, column in ((OVERLAY_NAME, "overlay"), (WEIGHTS_NAME, "weights")):
+    for column, name in FILES.items():
         if files.get(column) is not None:
             lake.write(f"{folder}{name}", files[column])
 
 
 def _make_row(image: Record, files: Record, plan: ExplainingPlan) -> Record:
     image_id = image["image_id"]
+    kept = ("image_id", "study_id", "frame", "chosen_for", "reason", "probability")
+    paths = {
+        column: f"{image_id}/{name}" if files.get(column) is not None else None
+        for column, name in FILES.items()
+    }
     return {
-        "image_id": image_id,
-        "study_id": image["study_id"],
-        "frame": image["frame"],
-        "chosen_for": image["chosen_for"],
-        "probability": image["probability"],
-        "overlay": f"{image_id}/{OVERLAY_NAME}" if files.get("overlay") is not None else None,
-        "weights": f"{image_id}/{WEIGHTS_NAME}" if files.get("weights") is not None else None,
-        "r_squared": files.get("r_squared"),
+        **{name: image[name] for name in kept},
+        **paths,
+        **{name: files.get(name) for name in MEASURED},
         "seed": plan.options.seed,
-        "detail": files.get("detail"),
-        "may_leave_lake": files.get("may_leave_lake"),
         "bundle_digest": plan.task.terms.bundle_digest,
         "run_id": plan.run_id,
     }

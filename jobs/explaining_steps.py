@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Final
 
 import numpy as np
@@ -17,11 +18,13 @@ from jobs.lake import LakeObject
 from jobs.scoring_steps import DecodedFrames, ScoringTools
 from model.errors import ImageError, UnreadableError
 from model.explanation import ScorePictures, explain_picture
+from model.explanation_outline import outline_lesion
+from model.explanation_quality import measure_quality
 from model.explanation_record import encode_record
 from model.images import DecodedImage
 from model.overlay import Caption, draw_overlay
-from model.overlay_panels import Marking
-from model.preprocessing import PreparedImage
+from model.overlay_panels import BLUE_ORANGE, Marking
+from model.preprocessing import PreparedImage, PreprocessingParameters, prepare_unmasked
 
 LOG = logging.getLogger(__name__)
 
@@ -38,12 +41,14 @@ class ChosenImage:
         frame: index in the object, from 0.
         image_id: keyed hash.
         probability: as scored, 0..1.
+        reason: that it is flagged for.
     """
 
     source: LakeObject
     frame: int
     image_id: str
     probability: float
+    reason: str
 
 
 @dataclass(frozen=True)
@@ -53,8 +58,14 @@ class ExplainedImage:
     Attributes:
         image_id: keyed hash.
         overlay: a PNG, or None.
+        overlay_colour_blind: the same in blue and orange.
         weights: a JSON text, or None.
-        r_squared: local fidelity, or None.
+        r_squared: local fidelity, or None; this and the next three as in `ExplanationQuality`.
+        stability: rank agreement of two halves, or None.
+        inside_head: share of the positive weight inside the head, or None.
+        map_agreement: with the model's own map, or None.
+        doubts: what speaks against trusting it, in one line; empty for nothing.
+        outlines: of the tumour map, each as x, y, x, y ... in pixels of the original.
         detail: why there is no overlay, or None.
         may_leave_lake: false where text may be burned into the overlay's pixels; None without
             an overlay.
@@ -62,8 +73,14 @@ class ExplainedImage:
 
     image_id: str
     overlay: bytes | None = None
+    overlay_colour_blind: bytes | None = None
     weights: bytes | None = None
     r_squared: float | None = None
+    stability: float | None = None
+    inside_head: float | None = None
+    map_agreement: float | None = None
+    doubts: str | None = None
+    outlines: list[list[float]] | None = None
     detail: str | None = None
     may_leave_lake: bool | None = None
 
@@ -76,6 +93,7 @@ class ExplainingTerms:
         threshold: from which probability an image is flagged.
         map_threshold: from which value the tumour map counts as lesion.
         bundle_digest: of the model.
+        preprocessing: of the bundle.
         perturbations: pictures scored for one explanation.
         seed: of the sampling.
     """
@@ -83,6 +101,7 @@ class ExplainingTerms:
     threshold: float
     map_threshold: float
     bundle_digest: str
+    preprocessing: PreprocessingParameters
     perturbations: int
     seed: int
 
@@ -108,24 +127,37 @@ def _explain(image: ChosenImage, tools: ScoringTools, terms: ExplainingTerms) ->
     decoded = _decode_frame(tools.decode(tools.fetch(image.source)), image.frame)
     prepared = tools.prepare(decoded)
     explanation = explain_picture(
-        prepared.network_input,
+        prepare_unmasked(decoded, terms.preprocessing),
         _make_score_pictures(prepared, tools),
         perturbations=terms.perturbations,
         seed=terms.seed,
         batch_size=tools.batch_size,
     )
-    caption = Caption(image.image_id, terms.bundle_digest, image.probability, terms.threshold)
+    marking = _mark(prepared, tools, terms.map_threshold)
+    outlines = outline_lesion(marking.tumor_map, prepared, terms.map_threshold)
+    quality = measure_quality(
+        explanation, decoded.pixels, prepared.region, marking.tumor_map, terms.map_threshold
+    )
+    caption = Caption(
+        image.image_id, terms.bundle_digest, image.probability, terms.threshold, image.reason
+    )
     explained = ExplainedImage(
         image.image_id,
-        weights=encode_record(explanation, prepared, caption),
-        r_squared=explanation.r_squared,
+        weights=encode_record(explanation, quality, outlines, marking.box, prepared, caption),
+        r_squared=quality.fidelity,
+        stability=quality.stability,
+        inside_head=quality.inside_head,
+        map_agreement=quality.map_agreement,
+        doubts="; ".join(quality.doubts),
+        outlines=[[number for corner in outline for number in corner] for outline in outlines],
     )
     if decoded.burned_in_text:
         return replace(explained, detail=WITHHELD)
-    marking = _mark(prepared, tools, terms.map_threshold)
+    draw = partial(draw_overlay, decoded.pixels, prepared, marking, explanation, quality, caption)
     return replace(
         explained,
-        overlay=draw_overlay(decoded.pixels, prepared, marking, explanation, caption),
+        overlay=draw(),
+        overlay_colour_blind=draw(palette=BLUE_ORANGE),
         # Only DICOM can say that there is none; raster files never say anything of it.
         may_leave_lake=decoded.burned_in_text is False or decoded.format != "dicom",
     )

@@ -98,10 +98,18 @@ EXPLANATIONS: Final = pa.schema(
         pa.field("study_id", pa.string(), nullable=False),
         pa.field("frame", pa.int32()),
         pa.field("chosen_for", pa.string(), nullable=False),  # see jobs/sampling.py
-        pa.field("probability", pa.float64(), nullable=False),
+        pa.field("reason", pa.string(), nullable=False),
+        pa.field("probability", pa.float64()),
         pa.field("overlay", pa.string()),  # path below the night's explanations folder
+        pa.field("overlay_colour_blind", pa.string()),  # the same in blue and orange
         pa.field("weights", pa.string()),
         pa.field("r_squared", pa.float64()),  # local fidelity of the linear model
+        pa.field("stability", pa.float64()),  # this and the next three: model/explanation_quality
+        pa.field("inside_head", pa.float64()),
+        pa.field("map_agreement", pa.float64()),
+        pa.field("doubts", pa.string()),
+        # Of the tumour map: x, y, x, y ... in pixels of the original, closed lines.
+        pa.field("outlines", pa.list_(pa.list_(pa.float64()))),
         pa.field("seed", pa.int64(), nullable=False),
         pa.field("detail", pa.string()),  # why there is no overlay, else null
         # Null or false: text may be burned into the pixels, the picture stays out of artifacts.

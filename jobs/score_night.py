@@ -158,6 +158,7 @@ def explain_sample(
         threshold=run.limits.threshold,
         map_threshold=run.bundle.card.map_threshold,
         bundle_digest=run.bundle.digest,
+        preprocessing=run.bundle.card.preprocessing,
         perturbations=request.explanation.perturbations,
         seed=request.explanation.seed,
     )

@@ -1,11 +1,14 @@
-"""LIME of one image: which parts of the head moved the model's probability.
+"""LIME of one image: which parts of the picture moved the model's score.
 
-Read as a story by `explain_picture`: cut the head into segments, decide which segments each
+Read as a story by `explain_picture`: cut the picture into segments, decide which segments each
 perturbation hides, score the perturbed pictures batch by batch, fit LIME's weighted linear model.
 
 The ``lime`` package supplies that linear model (`LimeBase`). Its image explainer is not used: its
 ``random_seed`` seeds the segmentation but not the sampling, and it keeps every perturbed picture
-in memory (1,000 pictures of 224 x 224 in three float channels are 1.2 GB).
+in memory (1,000 pictures of 224 x 224 in three float channels are 1.2 GB). Two further changes,
+both measured on images of the calibration part (docs/explanations.md): the log-odds are explained
+instead of the probability, which hardly moves where the model is sure, and perturbations come in
+rounds that hide every segment equally often.
 """
 
 from __future__ import annotations
@@ -17,14 +20,17 @@ from typing import Final, TypeAlias
 import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
-from skimage.filters import threshold_otsu
-from skimage.segmentation import slic
+from scipy.special import logit
+from scipy.stats import spearmanr
 
-NetworkPicture: TypeAlias = npt.NDArray[np.uint8]
-"""(size, size), 0..255: the head as the network sees it."""
-
-SegmentMap: TypeAlias = npt.NDArray[np.int32]
-"""(size, size): number of the segment from 0, `BACKGROUND` outside the head."""
+from model.explanation_segments import (
+    DEFAULT_SEGMENTATION,
+    Mask,
+    NetworkPicture,
+    SegmentationName,
+    SegmentMap,
+    segment_picture,
+)
 
 Switches: TypeAlias = npt.NDArray[np.bool_]
 """(perturbations, segments): True where a perturbation shows a segment; row 0 shows them all."""
@@ -32,14 +38,13 @@ Switches: TypeAlias = npt.NDArray[np.bool_]
 ScorePictures: TypeAlias = Callable[[npt.NDArray[np.uint8]], npt.NDArray[np.float64]]
 """(n, size, size) pictures in, (n,) probabilities in 0..1 out."""
 
-BACKGROUND: Final = -1
-SEGMENTATION: Final = "slic"
-SEGMENTS_WANTED: Final = 60
-COMPACTNESS: Final = 0.1  # on gray 0..1: segments follow bright borders but stay blob-like
+HIDDEN_SHARE: Final = 0.2
 KERNEL_WIDTH: Final = 0.25  # as lime's own image explainer
-MINIMUM_HEAD_SHARE: Final = 0.05  # a smaller "head" is a threshold that failed
 BLUR_SHARE: Final = 1 / 6  # of the picture's side; wider than a segment (about 1/10)
 DECIMALS: Final = 6  # hides the last bits that another BLAS or thread count may change
+LEAST_PROBABILITY: Final = 1e-9  # log-odds of 0 and 1 are infinite
+NOT_DRAWN: Final = 0.1  # of the strongest weight
+FEWEST_SWITCHED: Final = 3  # segments: a rank agreement of two is a coin
 
 
 @dataclass(frozen=True)
@@ -48,34 +53,56 @@ class Explanation:
 
     Attributes:
         segments: see `SegmentMap`.
-        weights: (segments,) change of probability when a segment is shown instead of hidden;
-            positive speaks for a tumour, negative against.
-        intercept: the linear model's probability with every segment hidden.
+        head: (size, size), the outline that the segments follow; see `mask_head`.
+        weights: (segments,) change of the log-odds when a segment is shown instead of hidden;
+            positive speaks for a tumour, negative against. 0 where hiding changes no pixel.
+        intercept: the linear model's log-odds with every segment hidden.
         r_squared: weighted R² of the linear model over the perturbations, at most 1 (local
-            fidelity); 0 where the probability did not move at all.
+            fidelity); 0 where the score did not move at all.
+        stability: rank agreement (see `rank_agreement`) of the weights found by either half of
+            the perturbations, -1..1. Two explanations with other seeds agree at least as well on
+            average, because each of them rests on twice as many. None where nothing can be ranked.
         probability: of the unperturbed picture, 0..1.
-        local_prediction: what the linear model says of the unperturbed picture.
+        local_prediction: the log-odds that the linear model gives the unperturbed picture.
         perturbations: number of pictures scored, the unperturbed one included.
         seed: of the sampling.
     """
 
     segments: SegmentMap
+    head: Mask
     weights: npt.NDArray[np.float64]
     intercept: float
     r_squared: float
+    stability: float | None
     probability: float
     local_prediction: float
     perturbations: int
     seed: int
 
+    @property
+    def heat(self) -> npt.NDArray[np.float64]:
+        """(size, size): the weight of the segment that a pixel belongs to."""
+        return self.weights[self.segments]
 
-def explain_picture(
+
+@dataclass(frozen=True)
+class LinearModel:
+    """LIME's fit; all in log-odds. See `Explanation`."""
+
+    weights: npt.NDArray[np.float64]
+    intercept: float
+    r_squared: float
+    local_prediction: float
+
+
+def explain_picture(  # noqa: PLR0913 - the parts of an explanation's recipe
     picture: NetworkPicture,
     score_pictures: ScorePictures,
     *,
     perturbations: int,
     seed: int,
     batch_size: int,
+    segmentation: SegmentationName = DEFAULT_SEGMENTATION,
 ) -> Explanation:
     """Explain one picture; the same input and seed give the same explanation.
 
@@ -85,92 +112,91 @@ def explain_picture(
         perturbations: pictures to score, the unperturbed one included; at least 2.
         seed: of the sampling; the segmentation has nothing random left to seed.
         batch_size: pictures a call, which also bounds the memory.
+        segmentation: how the picture is cut.
 
     Raises:
         ValueError: if the scorer returns something that is not a probability.
     """
-    segments = segment_head(picture)
-    switches = choose_switches(perturbations, int(segments.max()) + 1, seed)
-    replacement = blur_inside_head(picture, segments)
+    segments, head = segment_picture(picture, segmentation)
+    replacement = blur_within(picture, head)
+    switched = find_switched(picture, replacement, segments)
+    switches = choose_switches(perturbations, switched, seed)
     batches = hide_segments(picture, replacement, segments, switches, batch_size)
     probabilities = _score_batches(batches, score_pictures)
-    weights, intercept, r_squared, local_prediction = _fit_linear_model(switches, probabilities)
+    log_odds = logit(np.clip(probabilities, LEAST_PROBABILITY, 1.0 - LEAST_PROBABILITY))
+    fitted = fit_linear_model(switches, log_odds, switched)
     return Explanation(
         segments=segments,
-        weights=weights,
-        intercept=intercept,
-        r_squared=r_squared,
+        head=head,
+        weights=fitted.weights,
+        intercept=fitted.intercept,
+        r_squared=fitted.r_squared,
+        stability=_agreement_of_halves(switches, log_odds, switched),
         probability=_rounded(probabilities[0]),
-        local_prediction=local_prediction,
+        local_prediction=fitted.local_prediction,
         perturbations=perturbations,
         seed=seed,
     )
 
 
-def segment_head(picture: NetworkPicture) -> SegmentMap:
-    """Cut the head into about `SEGMENTS_WANTED` pieces of similar brightness.
-
-    The background is no segment: it is never hidden, because there is nothing to replace it with
-    and a weight on it would tell a radiologist nothing. SLIC takes no seed: scikit-image places
-    its starting points with a fixed one.
-    """
-    head = mask_head(picture)
-    labels = slic(
-        picture.astype(np.float64) / 255.0,
-        n_segments=SEGMENTS_WANTED,
-        compactness=COMPACTNESS,
-        sigma=1.0,
-        mask=head,
-        start_label=1,
-        channel_axis=None,
-    )
-    numbers = np.unique(labels[labels > 0])
-    segments = np.full(picture.shape, BACKGROUND, dtype=np.int32)
-    inside = labels > 0
-    segments[inside] = np.searchsorted(numbers, labels[inside])
-    return segments
-
-
-def mask_head(picture: NetworkPicture) -> npt.NDArray[np.bool_]:
-    """Mark the head, (size, size): the largest bright region with its holes filled.
-
-    The whole picture is the answer where no such region stands out.
-    """
-    smooth = ndimage.gaussian_filter(picture.astype(np.float64), sigma=2.0)
-    whole = np.ones(picture.shape, dtype=bool)
-    # Half of Otsu's level: Otsu alone splits gray tissue from bright tissue on T1 pictures.
-    level = float(threshold_otsu(smooth))
-    bright = smooth > 0.5 * level
-    regions, count = ndimage.label(bright)
-    if count == 0:
-        return whole
-    sizes = np.bincount(regions.ravel())
-    sizes[0] = 0
-    head = np.asarray(ndimage.binary_fill_holes(regions == sizes.argmax()), dtype=bool)
-    return head if head.mean() >= MINIMUM_HEAD_SHARE else whole
-
-
-def blur_inside_head(picture: NetworkPicture, segments: SegmentMap) -> NetworkPicture:
-    """Return what a hidden segment shows: the mean of the head around it, without structure.
+def blur_within(picture: NetworkPicture, head: Mask) -> NetworkPicture:
+    """Return what a hidden segment shows: the mean of its surroundings, without structure.
 
     Black would be a hole in the brain with sharp edges, which no scan shows and which the network
     may itself take for a lesion (a cyst, a resection); the blurred mean has the local brightness
-    and nothing to recognise. Only pixels of the head count, so that the rim stays bright.
+    and nothing to recognise. Head and background are blurred apart, so that the rim stays where
+    it is.
     """
-    head = (segments != BACKGROUND).astype(np.float64)
     sigma = BLUR_SHARE * picture.shape[0]
-    summed = ndimage.gaussian_filter(picture * head, sigma=sigma)
-    weight = ndimage.gaussian_filter(head, sigma=sigma)
-    mean = np.divide(summed, weight, out=np.zeros_like(summed), where=weight > 0)
-    blurred: NetworkPicture = np.clip(np.rint(mean), 0, 255).astype(np.uint8)
-    return blurred
+    blurred = np.zeros(picture.shape)
+    for part in (head, ~head):
+        summed = ndimage.gaussian_filter(np.where(part, picture, 0.0), sigma=sigma)
+        weight = ndimage.gaussian_filter(part.astype(np.float64), sigma=sigma)
+        mean = np.divide(summed, weight, out=np.zeros_like(summed), where=weight > 0)
+        blurred[part] = mean[part]
+    rounded: NetworkPicture = np.clip(np.rint(blurred), 0, 255).astype(np.uint8)
+    return rounded
 
 
-def choose_switches(perturbations: int, segments: int, seed: int) -> Switches:
-    """Decide all randomness of an explanation: each segment is shown with probability one half."""
+def find_switched(
+    picture: NetworkPicture,
+    replacement: NetworkPicture,
+    segments: SegmentMap,
+) -> npt.NDArray[np.bool_]:
+    """Return (segments,): True where hiding a segment changes a pixel. A black corner has no say.
+
+    Without this, black surroundings would get weights that are nothing but noise of the fit.
+    """
+    changed = np.bincount(segments.ravel(), weights=(picture != replacement).ravel())
+    switched: npt.NDArray[np.bool_] = changed > 0
+    return switched
+
+
+def choose_switches(
+    perturbations: int,
+    switched: npt.NDArray[np.bool_],
+    seed: int,
+) -> Switches:
+    """Decide all randomness of an explanation.
+
+    Perturbations come in rounds: a round deals the segments out at random into equal hands, and
+    each perturbation hides one hand, so that a round hides every segment exactly once. Hiding
+    half of them independently, as lime does, makes pictures that are nothing like a head, and
+    needs about twice as many for the same agreement between seeds.
+
+    Args:
+        perturbations: rows; the first shows everything.
+        switched: (segments,); the others are always shown.
+        seed: of the dealing.
+    """
     generator = np.random.default_rng(seed)
-    switches = generator.integers(0, 2, size=(perturbations, segments)).astype(bool)
-    switches[0] = True
+    hands = round(1 / HIDDEN_SHARE)
+    where = np.flatnonzero(switched)
+    switches = np.ones((perturbations, len(switched)), dtype=bool)
+    for start in range(1, perturbations, hands):
+        hand_of = generator.permutation(len(where)) % hands
+        for hand in range(min(hands, perturbations - start)):
+            switches[start + hand, where[hand_of == hand]] = False
     return switches
 
 
@@ -183,10 +209,71 @@ def hide_segments(
 ) -> Iterator[npt.NDArray[np.uint8]]:
     """Apply the switches: yield perturbed pictures, (n, size, size), `batch_size` at a time."""
     for start in range(0, len(switches), batch_size):
-        rows = switches[start : start + batch_size]
-        # One more column, always on, is what BACKGROUND (-1) indexes.
-        shown = np.concatenate([rows, np.ones((len(rows), 1), dtype=bool)], axis=1)
+        shown = switches[start : start + batch_size]
         yield np.where(shown[:, segments], picture, replacement)
+
+
+def fit_linear_model(
+    switches: Switches,
+    log_odds: npt.NDArray[np.float64],
+    switched: npt.NDArray[np.bool_],
+) -> LinearModel:
+    """Fit LIME's weighted ridge regression of the log-odds, (perturbations,), on the switches."""
+    weights = np.zeros(switches.shape[1])
+    if float(np.ptp(log_odds)) < 10.0**-DECIMALS or not switched.any():
+        # R² of a constant is 0/0; nothing was hidden that mattered.
+        constant = _rounded(log_odds[0])
+        return LinearModel(weights, constant, 0.0, constant)
+    # Inside the function: lime loads scikit-learn, a second that only a worker should spend.
+    from lime.lime_base import LimeBase  # noqa: PLC0415
+
+    base = LimeBase(_proximity, random_state=0)  # ridge in closed form: the state is never drawn on
+    intercept, pairs, r_squared, local_prediction = base.explain_instance_with_data(
+        switches[:, switched].astype(np.float64),
+        log_odds[:, np.newaxis],
+        _cosine_distances(switches[:, switched]),
+        label=0,
+        num_features=int(switched.sum()),
+        feature_selection="none",
+    )
+    places = np.flatnonzero(switched)
+    for number, weight in pairs:
+        weights[places[number]] = _rounded(weight)
+    return LinearModel(
+        weights, _rounded(intercept), _rounded(r_squared), _rounded(local_prediction[0])
+    )
+
+
+def rank_agreement(
+    one: npt.NDArray[np.float64],
+    other: npt.NDArray[np.float64],
+) -> float | None:
+    """Return Spearman's rank correlation of two sets of weights; None where one has no order.
+
+    Weights below `NOT_DRAWN` of the strongest count as equal: they are what the sampling leaves
+    over, no reader sees them, and their order means nothing.
+    """
+    ranked = [np.where(np.abs(w) < NOT_DRAWN * np.abs(w).max(), 0.0, w) for w in (one, other)]
+    if len(one) < FEWEST_SWITCHED or any(np.ptp(weights) == 0.0 for weights in ranked):
+        return None
+    return _rounded(spearmanr(*ranked).statistic)
+
+
+def _agreement_of_halves(
+    switches: Switches,
+    log_odds: npt.NDArray[np.float64],
+    switched: npt.NDArray[np.bool_],
+) -> float | None:
+    """Fit the first and the second half of the rounds apart: they share no perturbed picture."""
+    hands = round(1 / HIDDEN_SHARE)
+    middle = 1 + (len(switches) - 1) // (2 * hands) * hands
+    halves = (
+        fit_linear_model(switches[part], log_odds[part], switched).weights[switched]
+        for part in (slice(1, middle), slice(middle, None))
+        if len(log_odds[part])
+    )
+    weights = list(halves)
+    return rank_agreement(*weights) if len(weights) == 2 else None  # noqa: PLR2004 - both halves
 
 
 def _score_batches(
@@ -199,33 +286,6 @@ def _score_batches(
         message = "the model gave a perturbed picture a value that is no probability in 0..1"
         raise ValueError(message)
     return probabilities
-
-
-def _fit_linear_model(
-    switches: Switches,
-    probabilities: npt.NDArray[np.float64],
-) -> tuple[npt.NDArray[np.float64], float, float, float]:
-    """Return weights (segments,), intercept, R² and the prediction for the unperturbed picture."""
-    if float(np.ptp(probabilities)) < 10.0**-DECIMALS:
-        # R² of a constant is 0/0; nothing was hidden that mattered.
-        constant = _rounded(probabilities[0])
-        return np.zeros(switches.shape[1]), constant, 0.0, constant
-    # Inside the function: lime loads scikit-learn, a second that only a worker should spend.
-    from lime.lime_base import LimeBase  # noqa: PLC0415
-
-    base = LimeBase(_proximity, random_state=0)  # ridge in closed form: the state is never drawn on
-    intercept, pairs, r_squared, local_prediction = base.explain_instance_with_data(
-        switches.astype(np.float64),
-        probabilities[:, np.newaxis],
-        _cosine_distances(switches),
-        label=0,
-        num_features=switches.shape[1],
-        feature_selection="none",
-    )
-    weights = np.zeros(switches.shape[1])
-    for segment, weight in pairs:
-        weights[segment] = _rounded(weight)
-    return weights, _rounded(intercept), _rounded(r_squared), _rounded(local_prediction[0])
 
 
 def _proximity(distances: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

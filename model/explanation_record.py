@@ -7,29 +7,43 @@ explanation is the same file, byte for byte.
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from typing import Final, TypeAlias
 
 import numpy as np
 
 from model.explanation import (
-    BACKGROUND,
     BLUR_SHARE,
-    COMPACTNESS,
     DECIMALS,
+    HIDDEN_SHARE,
     KERNEL_WIDTH,
-    SEGMENTATION,
-    SEGMENTS_WANTED,
     Explanation,
 )
+from model.explanation_outline import Contour
+from model.explanation_quality import ExplanationQuality
+from model.explanation_segments import (
+    BACKGROUND_SEGMENTS,
+    COMPACTNESS,
+    DEFAULT_SEGMENTATION,
+    SEGMENTS_WANTED,
+)
+from model.images import Box
 from model.overlay import Caption
 from model.preprocessing import PreparedImage
 
-FORMAT_VERSION: Final = 1
+FORMAT_VERSION: Final = 2
 
 Record: TypeAlias = dict[str, object]
 
 
-def encode_record(explanation: Explanation, prepared: PreparedImage, caption: Caption) -> bytes:
+def encode_record(  # noqa: PLR0913 - the parts of the record
+    explanation: Explanation,
+    quality: ExplanationQuality,
+    contours: list[Contour],
+    box: Box | None,
+    prepared: PreparedImage,
+    caption: Caption,
+) -> bytes:
     """Write an explanation as JSON in UTF-8, ending in a newline."""
     record: Record = {
         "format_version": FORMAT_VERSION,
@@ -37,21 +51,26 @@ def encode_record(explanation: Explanation, prepared: PreparedImage, caption: Ca
         "bundle_digest": caption.bundle_digest,
         "probability": round(caption.probability, DECIMALS),
         "threshold": round(caption.threshold, DECIMALS),
+        "reason": caption.reason,
+        "explained": "log-odds of the picture with its surroundings",
+        "explained_probability": explanation.probability,
         "seed": explanation.seed,
         "perturbations": explanation.perturbations,
+        "hidden_share": HIDDEN_SHARE,
         "kernel": {"distance": "cosine", "width": KERNEL_WIDTH},
         "segmentation": {
-            "method": SEGMENTATION,
+            "method": DEFAULT_SEGMENTATION,
             "wanted": SEGMENTS_WANTED,
+            "wanted_outside": BACKGROUND_SEGMENTS,
             "compactness": COMPACTNESS,
-            "hidden_as": "blurred mean inside the head",
+            "hidden_as": "blurred mean of head or surroundings",
             "blur_share": round(BLUR_SHARE, DECIMALS),
         },
         "intercept": explanation.intercept,
         "local_prediction": explanation.local_prediction,
-        "explained_probability": explanation.probability,
-        "r_squared": explanation.r_squared,
+        "quality": {**asdict(quality), "doubts": quality.doubts},
         "segments": describe_segments(explanation, prepared),
+        "tumor_map": {"outlines": contours, "box": None if box is None else asdict(box)},
     }
     return (json.dumps(record, sort_keys=True, indent=1, allow_nan=False) + "\n").encode("utf-8")
 
@@ -60,27 +79,23 @@ def describe_segments(explanation: Explanation, prepared: PreparedImage) -> list
     """List the segments, strongest first: number, weight, and where they lie.
 
     Centres are in pixels of the original image, x to the right and y down; ``area_share`` is the
-    part of the head's segments that one covers, 0..1.
+    part of the explained square that one covers, ``head_share`` how much of it is head, 0..1.
     """
-    inside = int(np.count_nonzero(explanation.segments != BACKGROUND))
     order = np.argsort(-np.abs(explanation.weights), kind="stable")
-    return [_describe_segment(explanation, prepared, int(number), inside) for number in order]
+    return [_describe_segment(explanation, prepared, int(number)) for number in order]
 
 
-def _describe_segment(
-    explanation: Explanation,
-    prepared: PreparedImage,
-    number: int,
-    inside: int,
-) -> Record:
-    rows, columns = np.nonzero(explanation.segments == number)
+def _describe_segment(explanation: Explanation, prepared: PreparedImage, number: int) -> Record:
+    segment = explanation.segments == number
+    rows, columns = np.nonzero(segment)
     cell = prepared.region.side / explanation.segments.shape[0]
     x = prepared.region.x + (float(columns.mean()) + 0.5) * cell
     y = prepared.region.y + (float(rows.mean()) + 0.5) * cell
     return {
         "segment": number,
         "weight": float(explanation.weights[number]),
-        "area_share": round(rows.size / inside, DECIMALS),
+        "area_share": round(rows.size / segment.size, DECIMALS),
+        "head_share": round(float(explanation.head[segment].mean()), DECIMALS),
         "centre_x": round(x * prepared.original_width / prepared.decoded_width, 1),
         "centre_y": round(y * prepared.original_height / prepared.decoded_height, 1),
     }

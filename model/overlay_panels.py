@@ -1,6 +1,6 @@
-"""The two panels of an overlay: the model's own marking, and LIME's weights, on one slice.
+"""The panels of an overlay: the slice, LIME's weights and the model's own marking on it.
 
-Both show the same slice at the same scale, so that a place can be compared across them.
+All show the same slice at the same scale, so that a place can be compared across them.
 Supporting and opposing parts differ in three ways, for readers who cannot tell green from red:
 plain against hatched fill, solid against dashed outline, a plus against a minus sign.
 """
@@ -15,7 +15,7 @@ import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 from scipy import ndimage
 
-from model.explanation import BACKGROUND, Explanation
+from model.explanation import NOT_DRAWN, Explanation
 from model.images import Box, GrayPixels
 from model.preprocessing import PreparedImage, Region
 
@@ -29,17 +29,30 @@ Colour: TypeAlias = tuple[int, int, int]
 
 PANEL: Final = 512  # pixels, longer side of the slice
 
-# Bluish green and vermilion (Okabe and Ito's palette, lightened for a dark ground).
-SUPPORTING: Final[Colour] = (0, 200, 130)
-OPPOSING: Final[Colour] = (240, 80, 50)
+OUTSIDE: Final = -1
+"""Number of the segment where the network saw nothing."""
+
 OUTLINE: Final[Colour] = (90, 200, 255)
 BOX: Final[Colour] = (255, 210, 60)
 SEAM: Final[Colour] = (150, 150, 150)
 
 STRONGEST_OPACITY: Final = 0.45
 OUTLINED_FROM: Final = 0.3  # of the strongest weight: an outline a segment would hide the slice
-DRAWN_FROM: Final = 0.1  # of the strongest weight: below it is what the sampling leaves over
 LABELS_A_SIGN: Final = 2
+
+
+@dataclass(frozen=True)
+class Palette:
+    """Colours of what speaks for a tumour and what speaks against."""
+
+    supporting: Colour
+    opposing: Colour
+
+
+# Okabe and Ito's palette, lightened for a dark ground.
+GREEN_RED: Final = Palette(supporting=(0, 200, 130), opposing=(240, 80, 50))
+BLUE_ORANGE: Final = Palette(supporting=(60, 160, 255), opposing=(240, 160, 0))
+"""For readers who cannot tell green from red."""
 
 
 @dataclass(frozen=True)
@@ -101,25 +114,26 @@ def draw_weights(
     decoded_shape: tuple[int, ...],
     region: Region,
     explanation: Explanation,
+    palette: Palette = GREEN_RED,
 ) -> Canvas:
     """Return the slice with every segment tinted by its weight, relative to the strongest."""
     segments = _segments_on_canvas(canvas.shape, decoded_shape, region, explanation.segments)
     strength = _relative(explanation.weights)
-    # One more entry, 0, is what BACKGROUND (-1) indexes.
-    tint = np.append(np.where(np.abs(strength) >= DRAWN_FROM, strength, 0.0), 0.0)[segments]
+    # One more entry, 0, is what OUTSIDE (-1) indexes.
+    tint = np.append(np.where(np.abs(strength) >= NOT_DRAWN, strength, 0.0), 0.0)[segments]
     drawn = _painted(canvas, _seams(segments), SEAM, opacity=0.35)
-    drawn = _painted(drawn, tint > 0, SUPPORTING, opacity=STRONGEST_OPACITY * tint)
-    drawn = _painted(drawn, tint < 0, OPPOSING, opacity=-STRONGEST_OPACITY * tint)
-    drawn = _painted(drawn, (tint < 0) & _hatching(tint.shape), OPPOSING, opacity=0.6)
-    drawn = _painted(drawn, _rim(tint >= OUTLINED_FROM, 2), SUPPORTING)
+    drawn = _painted(drawn, tint > 0, palette.supporting, opacity=STRONGEST_OPACITY * tint)
+    drawn = _painted(drawn, tint < 0, palette.opposing, opacity=-STRONGEST_OPACITY * tint)
+    drawn = _painted(drawn, (tint < 0) & _hatching(tint.shape), palette.opposing, opacity=0.6)
+    drawn = _painted(drawn, _rim(tint >= OUTLINED_FROM, 2), palette.supporting)
     dashed = _rim(tint <= -OUTLINED_FROM, 2) & _dashes(tint.shape)
-    drawn = _painted(drawn, dashed, OPPOSING)
+    drawn = _painted(drawn, dashed, palette.opposing)
     return _write_weights(drawn, segments, explanation.weights)
 
 
-def draw_swatch(*, supporting: bool) -> Canvas:
+def draw_swatch(palette: Palette, *, supporting: bool) -> Canvas:
     """Draw one field of the legend, as segments of that sign are drawn."""
-    colour = SUPPORTING if supporting else OPPOSING
+    colour = palette.supporting if supporting else palette.opposing
     whole = np.ones((18, 28), dtype=bool)
     ground = np.full((*whole.shape, 3), 70, dtype=np.uint8)
     swatch = _painted(ground, whole, colour, opacity=STRONGEST_OPACITY)
@@ -141,7 +155,7 @@ def _segments_on_canvas(
     column_numbers = np.clip((columns * size).astype(int), 0, size - 1)
     looked_up = segments[np.ix_(row_numbers, column_numbers)]
     seen = _inside(rows)[:, np.newaxis] & _inside(columns)[np.newaxis, :]
-    return np.where(seen, looked_up, BACKGROUND).astype(np.int32)
+    return np.where(seen, looked_up, OUTSIDE).astype(np.int32)
 
 
 def _region_coordinates(
@@ -218,7 +232,7 @@ def _write_weights(
             if rows.size:
                 draw.text(
                     (float(columns.mean()), float(rows.mean())),
-                    f"{weights[segment]:+.2f}",
+                    f"{weights[segment]:+.1f}",
                     fill=(255, 255, 255),
                     font=ImageFont.load_default(15),
                     anchor="mm",

@@ -103,12 +103,7 @@ def prepare_image(image: DecodedImage, parameters: PreprocessingParameters) -> P
         The network's input, the picture's features, and the way back.
     """
     height, width = image.pixels.shape
-    head = find_head(image.pixels)
-    pixels = 1.0 - image.pixels if head.inverted else image.pixels
-    region = choose_region(head, parameters.margin)
-    window, region_in_window = _crop(pixels, region)
-    levels = _map_levels(window, find_level_range(pixels, head, parameters))
-    square = cut_square(levels, region_in_window, parameters.size)
+    head, region, square = _cut_head(image, parameters)
     hull = cut_hull(head, region, parameters.size)
     network_input = np.where(hull, square, np.uint8(0)).astype(np.uint8)
     return PreparedImage(
@@ -121,6 +116,28 @@ def prepare_image(image: DecodedImage, parameters: PreprocessingParameters) -> P
         original_height=image.original_height,
         brightness=float(image.pixels.mean(dtype=np.float64)),
     )
+
+
+def prepare_unmasked(image: DecodedImage, parameters: PreprocessingParameters) -> NetworkInput:
+    """Prepare a picture as `prepare_image` does, but leave what lies outside the head as it is.
+
+    For explanations: only of a picture that still has its surroundings can be said that they do
+    not matter.
+    """
+    return _cut_head(image, parameters)[2]
+
+
+def _cut_head(
+    image: DecodedImage,
+    parameters: PreprocessingParameters,
+) -> tuple[HeadRegion, Region, NetworkInput]:
+    """Return the head, the square around it, and that square stretched and scaled."""
+    head = find_head(image.pixels)
+    pixels = 1.0 - image.pixels if head.inverted else image.pixels
+    region = choose_region(head, parameters.margin)
+    window, region_in_window = _crop(pixels, region)
+    levels = _map_levels(window, find_level_range(pixels, head, parameters))
+    return head, region, cut_square(levels, region_in_window, parameters.size)
 
 
 def choose_region(head: HeadRegion, margin: float) -> Region:

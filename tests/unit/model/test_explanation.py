@@ -8,17 +8,20 @@ from collections.abc import Iterator
 import numpy as np
 import numpy.typing as npt
 import pytest
+from scipy.special import expit, logit
 
 from model.explanation import (
-    BACKGROUND,
+    HIDDEN_SHARE,
     Explanation,
-    blur_inside_head,
+    blur_within,
     choose_switches,
     explain_picture,
     hide_segments,
-    segment_head,
 )
+from model.explanation_quality import ExplanationQuality
 from model.explanation_record import encode_record
+from model.explanation_segments import segment_picture
+from model.images import Box
 from model.overlay import Caption
 from model.preprocessing import PreparedImage, Region
 
@@ -43,8 +46,9 @@ def lesion_brightness(pictures: Pictures) -> Probabilities:
 
 
 def lesion_but_not_eye(pictures: Pictures) -> Probabilities:
+    """Score so that the log-odds add up over the two places."""
     eye = pictures[:, *EYE].mean(axis=(1, 2)) / 255.0
-    return np.asarray(np.clip(0.2 + 0.7 * lesion_brightness(pictures) - 0.5 * eye, 0.0, 1.0))
+    return np.asarray(expit(-1.0 + 4.0 * lesion_brightness(pictures) - 3.0 * eye))
 
 
 def explain(picture: Pictures, seed: int = 7, perturbations: int = 300) -> Explanation:
@@ -58,7 +62,7 @@ def explain(picture: Pictures, seed: int = 7, perturbations: int = 300) -> Expla
 
 
 def segments_touching(explanation: Explanation, place: tuple[slice, slice]) -> set[int]:
-    return set(np.unique(explanation.segments[place]).tolist()) - {BACKGROUND}
+    return set(np.unique(explanation.segments[place]).tolist())
 
 
 def make_prepared(picture: Pictures) -> PreparedImage:
@@ -73,7 +77,15 @@ def make_prepared(picture: Pictures) -> PreparedImage:
     )
 
 
-CAPTION = Caption(image_id="0a1b", bundle_digest="d" * 64, probability=0.6, threshold=0.3)
+ROUND = round(1 / HIDDEN_SHARE)
+CAPTION = Caption("0a1b", "d" * 64, probability=0.6, threshold=0.3, reason="tumor_suspected")
+QUALITY = ExplanationQuality(fidelity=0.9, stability=0.8, inside_head=1.0, map_agreement=3.0)
+
+
+def encode(explanation: Explanation, picture: Pictures) -> bytes:
+    box = Box(x=1, y=2, width=3, height=4)
+    outlines = [[[1.0, 2.0], [4.0, 2.0], [4.0, 6.0]]]
+    return encode_record(explanation, QUALITY, outlines, box, make_prepared(picture), CAPTION)
 
 
 def test_the_segment_that_raises_the_score_has_the_highest_weight() -> None:
@@ -97,15 +109,25 @@ def test_segments_that_the_scorer_ignores_weigh_next_to_nothing() -> None:
     ignored = [w for number, w in enumerate(explanation.weights) if number not in asked]
 
     assert len(ignored) > 30
-    assert np.abs(ignored).max() < 0.01
+    assert np.abs(ignored).max() < 0.1 * explanation.weights.max()
 
 
-def test_a_score_that_adds_up_over_segments_is_fitted_almost_exactly() -> None:
+def test_log_odds_that_add_up_over_segments_are_fitted_almost_exactly() -> None:
     explanation = explain(make_head())
 
+    truth = -1.0 + 4.0 * 240 / 255 - 3.0 * 200 / 255
     assert explanation.r_squared > 0.99
-    assert explanation.local_prediction == pytest.approx(explanation.probability, abs=0.01)
-    assert explanation.probability == pytest.approx(0.2 + 0.7 * 240 / 255 - 0.5 * 200 / 255)
+    assert explanation.probability == pytest.approx(expit(truth), abs=1e-6)
+    assert explanation.local_prediction == pytest.approx(truth, abs=0.1)
+
+
+def test_a_sure_model_is_explained_as_well_as_a_doubtful_one() -> None:
+    def surer(pictures: Pictures) -> Probabilities:
+        return np.asarray(expit(logit(lesion_but_not_eye(pictures)) + 12.0))
+
+    sure = explain_picture(make_head(), surer, perturbations=300, seed=7, batch_size=32)
+
+    assert sure.weights == pytest.approx(explain(make_head()).weights, abs=1e-3)
 
 
 def test_a_score_that_depends_on_two_segments_together_is_fitted_less_well() -> None:
@@ -116,7 +138,7 @@ def test_a_score_that_depends_on_two_segments_together_is_fitted_less_well() -> 
 
     explanation = explain_picture(make_head(), both, perturbations=300, seed=7, batch_size=32)
 
-    assert explanation.r_squared < 0.6
+    assert explanation.r_squared < 0.8
 
 
 def test_a_score_that_never_moves_weighs_nothing_and_claims_no_fit() -> None:
@@ -127,7 +149,8 @@ def test_a_score_that_never_moves_weighs_nothing_and_claims_no_fit() -> None:
 
     assert not explanation.weights.any()
     assert explanation.r_squared == 0.0
-    assert explanation.intercept == 0.75
+    assert explanation.intercept == pytest.approx(logit(0.75))
+    assert explanation.stability is None
 
 
 @pytest.mark.parametrize("value", [float("nan"), 1.5, -0.1])
@@ -141,12 +164,8 @@ def test_a_scorer_that_gives_no_probability_is_refused(value: float) -> None:
 
 def test_the_same_input_and_seed_give_the_same_json_byte_for_byte() -> None:
     picture = make_head()
-    prepared = make_prepared(picture)
 
-    first = encode_record(explain(picture), prepared, CAPTION)
-    second = encode_record(explain(picture), prepared, CAPTION)
-
-    assert first == second
+    assert encode(explain(picture), picture) == encode(explain(picture), picture)
 
 
 def test_another_seed_gives_other_weights_but_the_same_strongest_segment() -> None:
@@ -189,8 +208,8 @@ def test_the_scorer_never_sees_more_pictures_at_once_than_the_batch_size() -> No
 
 def test_perturbed_pictures_are_made_only_when_they_are_asked_for() -> None:
     picture = make_head()
-    segments = segment_head(picture)
-    switches = choose_switches(1_000_000, int(segments.max()) + 1, seed=7)
+    segments, _ = segment_picture(picture)
+    switches = np.ones((1_000_000, int(segments.max()) + 1), dtype=bool)
 
     batches = hide_segments(picture, picture, segments, switches, batch_size=2)
 
@@ -200,8 +219,8 @@ def test_perturbed_pictures_are_made_only_when_they_are_asked_for() -> None:
 
 def test_the_first_perturbation_is_the_picture_itself() -> None:
     picture = make_head()
-    segments = segment_head(picture)
-    switches = choose_switches(3, int(segments.max()) + 1, seed=7)
+    segments, _ = segment_picture(picture)
+    switches = choose_switches(3, np.ones(int(segments.max()) + 1, dtype=bool), seed=7)
 
     batch = next(hide_segments(picture, np.zeros_like(picture), segments, switches, batch_size=3))
 
@@ -211,35 +230,60 @@ def test_the_first_perturbation_is_the_picture_itself() -> None:
 
 def test_a_hidden_segment_shows_the_replacement_and_nothing_else_does() -> None:
     picture = np.array([[10, 20], [30, 40]], dtype=np.uint8)
-    segments = np.array([[0, 1], [1, BACKGROUND]], dtype=np.int32)
-    switches = np.array([[True, False], [False, False]])
+    segments = np.array([[0, 1], [1, 2]], dtype=np.int32)
+    switches = np.array([[True, False, True], [False, False, True]])
 
     batch = next(hide_segments(picture, np.full_like(picture, 99), segments, switches, 2))
 
     assert batch.tolist() == [[[10, 99], [99, 40]], [[99, 99], [99, 40]]]
 
 
-def test_the_background_belongs_to_no_segment() -> None:
-    segments = segment_head(make_head())
+@pytest.mark.parametrize("perturbations", [2, 6, 11, 101])
+def test_a_round_hides_every_segment_exactly_once(perturbations: int) -> None:
+    switches = choose_switches(perturbations, np.ones(23, dtype=bool), seed=7)
 
-    assert segments[0, 0] == BACKGROUND
-    assert segments[64, 64] != BACKGROUND
+    rounds = [switches[start : start + ROUND] for start in range(1, perturbations, ROUND)]
 
-
-def test_a_head_is_cut_into_some_forty_to_eighty_segments_without_gaps_in_the_numbers() -> None:
-    segments = segment_head(make_head())
-
-    numbers = np.unique(segments[segments != BACKGROUND])
-
-    assert 40 <= len(numbers) <= 80
-    assert numbers.tolist() == list(range(len(numbers)))
+    assert switches.shape == (perturbations, 23)
+    assert switches[0].all()
+    assert all(np.all((~one).sum(axis=0) == 1) for one in rounds if len(one) == ROUND)
 
 
-@pytest.mark.parametrize("level", [0, 128])
-def test_a_blank_picture_is_cut_up_whole(level: int) -> None:
-    segments = segment_head(np.full((96, 96), level, dtype=np.uint8))
+def test_a_segment_that_hiding_does_not_change_is_always_shown_and_weighs_nothing() -> None:
+    explanation = explain(make_head())
 
-    assert (segments != BACKGROUND).all()
+    outside = ~explanation.head[explanation.segments == explanation.segments[0, 0]]
+
+    assert outside.all()
+    assert explanation.weights[explanation.segments[0, 0]] == 0.0
+
+
+def test_a_score_that_hangs_on_the_surroundings_is_blamed_on_them() -> None:
+    picture = make_head()
+    picture[:8, :8] = 200
+
+    def corner(pictures: Pictures) -> Probabilities:
+        return np.asarray(expit(pictures[:, :8, :8].mean(axis=(1, 2)) / 40.0 - 2.0))
+
+    explanation = explain_picture(picture, corner, perturbations=200, seed=7, batch_size=32)
+
+    strongest = explanation.segments == explanation.weights.argmax()
+    assert strongest[0, 0]
+    assert not explanation.head[strongest].any()
+
+
+def test_two_halves_of_a_clear_explanation_agree_and_of_noise_they_do_not() -> None:
+    generator = np.random.default_rng(1)
+
+    def noise(pictures: Pictures) -> Probabilities:
+        return generator.uniform(0.1, 0.9, len(pictures))
+
+    clear = explain(make_head())
+    noisy = explain_picture(make_head(), noise, perturbations=300, seed=7, batch_size=32)
+
+    assert clear.stability is not None
+    assert noisy.stability is not None
+    assert abs(noisy.stability) < 0.4 < clear.stability
 
 
 def test_what_hides_a_segment_is_as_bright_as_the_head_around_it_up_to_its_rim() -> None:
@@ -247,9 +291,10 @@ def test_what_hides_a_segment_is_as_bright_as_the_head_around_it_up_to_its_rim()
     inside = (rows - 64) ** 2 + (columns - 64) ** 2 < 52**2
     picture = np.where(inside, 90, 0).astype(np.uint8)
 
-    replacement = blur_inside_head(picture, np.where(inside, 0, BACKGROUND).astype(np.int32))
+    replacement = blur_within(picture, inside)
 
     assert np.unique(replacement[inside]).tolist() == [90]
+    assert np.unique(replacement[~inside]).tolist() == [0]
 
 
 def test_the_picture_is_left_unchanged() -> None:
@@ -264,7 +309,7 @@ def test_the_picture_is_left_unchanged() -> None:
 def test_the_json_tells_how_the_explanation_was_made_and_how_well_it_fits() -> None:
     explanation = explain(make_head())
 
-    record = json.loads(encode_record(explanation, make_prepared(make_head()), CAPTION))
+    record = json.loads(encode(explanation, make_head()))
 
     assert record["image_id"] == "0a1b"
     assert record["bundle_digest"] == "d" * 64
@@ -272,14 +317,15 @@ def test_the_json_tells_how_the_explanation_was_made_and_how_well_it_fits() -> N
     assert record["perturbations"] == 300
     assert record["segmentation"]["method"] == "slic"
     assert record["kernel"] == {"distance": "cosine", "width": 0.25}
-    assert record["r_squared"] == explanation.r_squared
+    assert record["quality"]["fidelity"] == QUALITY.fidelity
+    assert record["quality"]["doubts"] == []
+    assert record["tumor_map"]["box"] == {"x": 1, "y": 2, "width": 3, "height": 4}
+    assert record["tumor_map"]["outlines"] == [[[1.0, 2.0], [4.0, 2.0], [4.0, 6.0]]]
     assert len(record["segments"]) == len(explanation.weights)
 
 
 def test_the_json_lists_the_strongest_segment_first_where_it_lies_in_the_original() -> None:
-    record = json.loads(
-        encode_record(explain(make_head()), make_prepared(make_head()), CAPTION),
-    )
+    record = json.loads(encode(explain(make_head()), make_head()))
 
     strongest = record["segments"][0]
 
@@ -290,7 +336,7 @@ def test_the_json_lists_the_strongest_segment_first_where_it_lies_in_the_origina
 
 
 def test_numbers_in_the_json_have_at_most_six_decimals() -> None:
-    text = encode_record(explain(make_head()), make_prepared(make_head()), CAPTION).decode()
+    text = encode(explain(make_head()), make_head()).decode()
 
     decimals = [len(word.rstrip(",").partition(".")[2]) for word in text.split() if "." in word]
 

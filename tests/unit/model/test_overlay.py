@@ -10,14 +10,25 @@ import numpy.typing as npt
 import pytest
 from PIL import Image
 
-from model.explanation import BACKGROUND, Explanation
+from model.explanation import Explanation
+from model.explanation_quality import ExplanationQuality
 from model.images import Box
-from model.overlay import HEIGHT, WIDTH, Caption, draw_overlay, write_probability
+from model.overlay import (
+    COLUMNS,
+    DOUBT,
+    HEIGHT,
+    PANEL_TOP,
+    WIDTH,
+    Caption,
+    draw_overlay,
+    write_probability,
+)
 from model.overlay_panels import (
+    BLUE_ORANGE,
     BOX,
-    OPPOSING,
+    GREEN_RED,
     OUTLINE,
-    SUPPORTING,
+    PANEL,
     Marking,
     draw_marking,
     draw_weights,
@@ -27,7 +38,8 @@ from model.preprocessing import PreparedImage, Region
 
 Mask = npt.NDArray[np.bool_]
 
-CAPTION = Caption(image_id="0a1b", bundle_digest="d" * 64, probability=0.6, threshold=0.3)
+CAPTION = Caption("0a1b", "d" * 64, probability=0.6, threshold=0.3, reason="tumor_suspected")
+SUPPORTING, OPPOSING = GREEN_RED.supporting, GREEN_RED.opposing
 WHOLE = Region(x=0.0, y=0.0, side=256.0)
 
 
@@ -44,21 +56,27 @@ def make_prepared(width: int = 256, height: int = 256, region: Region = WHOLE) -
 
 
 def make_explanation(weights: list[float], r_squared: float = 0.9) -> Explanation:
-    """Four quarters of 64 x 64: 0 top left, 1 top right, 2 bottom left, 3 background."""
-    segments = np.full((64, 64), BACKGROUND, dtype=np.int32)
+    """Four quarters of 64 x 64: 0 top left, 1 top right, 2 bottom left, 3 the rest, without say."""
+    segments = np.full((64, 64), 3, dtype=np.int32)
     segments[:32, :32] = 0
     segments[:32, 32:] = 1
     segments[32:, :32] = 2
     return Explanation(
         segments=segments,
-        weights=np.array(weights),
+        head=segments < 3,
+        weights=np.array([*weights, 0.0]),
         intercept=0.1,
         r_squared=r_squared,
+        stability=0.8,
         probability=0.6,
         local_prediction=0.6,
         perturbations=100,
         seed=7,
     )
+
+
+def make_quality(fidelity: float = 0.9) -> ExplanationQuality:
+    return ExplanationQuality(fidelity, stability=0.8, inside_head=1.0, map_agreement=4.0)
 
 
 def make_marking(box: Box | None = None) -> Marking:
@@ -73,7 +91,8 @@ def overlay(
     prepared: PreparedImage,
     weights: list[float],
 ) -> npt.NDArray[np.uint8]:
-    data = draw_overlay(pixels, prepared, make_marking(), make_explanation(weights), CAPTION)
+    explanation = make_explanation(weights)
+    data = draw_overlay(pixels, prepared, make_marking(), explanation, make_quality(), CAPTION)
     return np.asarray(Image.open(io.BytesIO(data)).convert("RGB"))
 
 
@@ -224,7 +243,7 @@ def test_the_same_explanation_is_the_same_file_byte_for_byte() -> None:
     explanation = make_explanation([0.4, -0.4, 0.0])
 
     files = {
-        draw_overlay(pixels, make_prepared(), make_marking(), explanation, CAPTION)
+        draw_overlay(pixels, make_prepared(), make_marking(), explanation, make_quality(), CAPTION)
         for _ in range(2)
     }
 
@@ -235,7 +254,9 @@ def test_the_file_holds_pixels_only_no_date_software_or_text() -> None:
     pixels = np.zeros((256, 256), dtype=np.float32)
     explanation = make_explanation([0.4, -0.4, 0.0])
 
-    data = draw_overlay(pixels, make_prepared(), make_marking(), explanation, CAPTION)
+    data = draw_overlay(
+        pixels, make_prepared(), make_marking(), explanation, make_quality(), CAPTION
+    )
 
     assert set(chunk_names(data)) == {b"IHDR", b"IDAT", b"IEND"}
 
@@ -249,21 +270,55 @@ def chunk_names(png: bytes) -> list[bytes]:
     return names
 
 
-def test_a_poor_fit_is_said_on_the_picture() -> None:
+@pytest.mark.parametrize(
+    ("quality", "doubts"),
+    [
+        (ExplanationQuality(0.9, 0.8, 1.0, 4.0), 0),
+        (ExplanationQuality(0.2, 0.8, 1.0, 4.0), 1),
+        (ExplanationQuality(0.9, 0.3, 1.0, 4.0), 1),
+        (ExplanationQuality(0.9, 0.8, 0.5, 4.0), 1),
+        (ExplanationQuality(0.9, 0.8, 1.0, 0.5), 1),
+        (ExplanationQuality(0.0, None, None, None), 1),
+        (ExplanationQuality(0.2, 0.3, 0.5, 0.5), 4),
+    ],
+)
+def test_a_doubtful_explanation_says_so_on_its_face(
+    quality: ExplanationQuality, doubts: int
+) -> None:
     pixels = np.zeros((256, 256), dtype=np.float32)
-    good, poor = make_explanation([0.4, 0.0, 0.0], 0.9), make_explanation([0.4, 0.0, 0.0], 0.2)
+    explanation = make_explanation([0.4, 0.0, 0.0])
 
-    pages = [
-        np.asarray(Image.open(io.BytesIO(data)))
-        for data in (
-            draw_overlay(pixels, make_prepared(), make_marking(), explanation, CAPTION)
-            for explanation in (good, poor)
-        )
-    ]
+    data = draw_overlay(pixels, make_prepared(), make_marking(), explanation, quality, CAPTION)
+    page = np.asarray(Image.open(io.BytesIO(data)))
 
-    warned = [painted(page[-124:], BOX).sum() for page in pages]
-    assert warned[0] == 0
-    assert warned[1] > 50
+    assert len(quality.doubts) == doubts
+    assert bool(painted(page, DOUBT).sum() > 1000) == bool(doubts)
+
+
+def test_the_alternative_colours_are_blue_and_orange() -> None:
+    pixels = np.zeros((256, 256), dtype=np.float32)
+    explanation = make_explanation([0.4, -0.4, 0.0])
+
+    data = draw_overlay(
+        pixels, make_prepared(), make_marking(), explanation, make_quality(), CAPTION, BLUE_ORANGE
+    )
+    page = np.asarray(Image.open(io.BytesIO(data)))
+
+    assert painted(page, BLUE_ORANGE.supporting).sum() > 500
+    assert painted(page, BLUE_ORANGE.opposing).sum() > 500
+    assert not painted(page, GREEN_RED.supporting).any()
+    assert not painted(page, GREEN_RED.opposing).any()
+
+
+def test_the_slice_the_weights_and_the_map_stand_side_by_side_at_one_scale() -> None:
+    pixels = np.linspace(0.0, 1.0, 256 * 256, dtype=np.float32).reshape(256, 256)
+
+    page = overlay(pixels, make_prepared(), [0.4, -0.4, 0.0])
+    slices = [page[PANEL_TOP : PANEL_TOP + PANEL, left : left + PANEL] for left in COLUMNS]
+
+    assert np.array_equal(slices[0], scale_slice(pixels))
+    assert np.array_equal(slices[1][400:, 300:], slices[0][400:, 300:])
+    assert np.array_equal(slices[2][:200, :200], slices[0][:200, :200])
 
 
 def test_the_pixels_of_the_slice_are_left_unchanged() -> None:
