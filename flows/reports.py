@@ -134,7 +134,9 @@ def _with_usual(row: Row, history: Sequence[NightCounts]) -> Row:
     name = row[0].strip()
     counts = [night.by_decision.get(name, night.by_reason.get(name, 0)) for night in history]
     usual = f"{median(counts):g} ({min(counts)}-{max(counts)})" if counts else "-"
-    return (*row, usual)
+    # Markdown has no indentation within a table: a decision stands out from its reasons by weight.
+    title = f"**{name}**" if name in set(Decision) else f"· {name}"
+    return (title, *row[1:], usual)
 
 
 def _history_note(history: Sequence[NightCounts]) -> list[str]:

@@ -10,6 +10,7 @@ set -euo pipefail
 repository=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd)
 readonly repository
 readonly night=2026-11-18
+readonly base_megabytes=150 # python:3.11-slim-bookworm, unpacked
 readonly most_megabytes=3000
 if (($#)); then
   mkdir -p -- "$1"
@@ -23,6 +24,7 @@ readonly home=$clean/home
 readonly user=10001
 
 services=()
+as_user=()
 
 finish() {
   local service
@@ -47,15 +49,32 @@ copy_context() {
   find "$clean/build" -name __pycache__ -type d -prune -exec rm -rf {} +
 }
 
+# A Python that anyone may use, if there is one: that of a user's own folder is closed to others.
+steps() {
+  local path=$PATH
+  if /usr/bin/python3 -c 'import ensurepip, sys; sys.exit(sys.version_info[:2] != (3, 11))'; then
+    path=/usr/bin:$PATH
+  fi
+  PATH=$path "$clean/build/scripts/image_steps.sh" "$@"
+}
+
 # A command as the container would see it: its environment, its folder and user, nothing of this
 # machine's own. It replaces the shell, so that a signal reaches it: use it in a subshell.
 become() {
-  local as=()
-  if ((EUID == 0)); then as=(setpriv --reuid="$user" --regid="$user" --clear-groups); fi
   cd -- "$home"
-  exec "${as[@]}" env -i HOME="$home" PATH="$prefix/bin:/usr/local/bin:/usr/bin:/bin" \
+  exec "${as_user[@]}" env -i HOME="$home" PATH="$prefix/bin:/usr/local/bin:/usr/bin:/bin" \
     TMPDIR="$clean/tmp" JAVA_HOME="$prefix/jre" PYSPARK_PYTHON="$prefix/bin/python" \
     PREFECT_UI_STATIC_DIRECTORY="$clean/tmp/prefect-ui" PYTHONUNBUFFERED=1 LANG=C.UTF-8 "$@"
+}
+
+# Only root can become someone else, and only someone who may run this Python.
+choose_user() {
+  local other=(setpriv "--reuid=$user" "--regid=$user" --clear-groups)
+  as_user=()
+  if ((EUID == 0)) && "${other[@]}" "$prefix/bin/python" -c '' 2>/dev/null; then
+    as_user=("${other[@]}")
+  fi
+  say "runs as user $(inside id -u)"
 }
 
 inside() {
@@ -63,7 +82,7 @@ inside() {
 }
 
 own() {
-  if ((EUID == 0)); then chown -R "$user:$user" -- "$@"; fi
+  if ((${#as_user[@]})); then chown -R "$user:$user" -- "$@"; fi
 }
 
 # The words of an instruction written as JSON, one a line: CMD ["a", "b"].
@@ -149,12 +168,13 @@ PYTHON
 say "in $clean"
 chmod 755 -- "$clean"
 mkdir -p -- "$home" "$clean/tmp"
-own "$home" "$clean/tmp"
 copy_context
-"$clean/build/scripts/image_steps.sh" packages "$prefix"
-"$clean/build/scripts/image_steps.sh" project "$prefix"
+steps packages "$prefix"
+steps project "$prefix"
 # Whatever runs from here on runs from the wheel.
 rm -rf -- "$clean/build"
+choose_user
+own "$home" "$clean/tmp"
 check_health
 run_night "$clean/lake"
 port=$(free_port)
@@ -163,6 +183,7 @@ run_night "$clean/lake-of-cluster" MRI_TRIAGE__ENGINE__MASTER="spark://127.0.0.1
 same_rows "$clean/lake" "$clean/lake-of-cluster"
 say 'the cluster decided as the machine alone did'
 serve_deployments
-megabytes=$(du -sm --apparent-size -- "$clean/opt" | cut -f 1)
-say "$megabytes MB on disk, beside the base image (at most $most_megabytes together)"
-((megabytes < most_megabytes)) || exit 1
+bytes=$(du -sb -- "$clean/opt" | cut -f 1)
+megabytes=$((bytes / 1000000))
+say "$megabytes MB, and about $base_megabytes of the base image (limit $most_megabytes)"
+((megabytes + base_megabytes < most_megabytes))

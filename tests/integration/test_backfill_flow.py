@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
@@ -56,12 +57,10 @@ class Place:
     lake: Path
     settings: Path
 
-    def run(self, **parameters: object) -> State[object]:
+    def run(self, **parameters: object) -> State[Any]:
         ends = {"first_night": NIGHTS[0], "last_night": NIGHTS[-1]}
-        state: State[object] = backfill(  # type: ignore[call-overload]
-            **ends, **parameters, place=str(self.settings), return_state=True
-        )
-        return state
+        call: Callable[..., State[Any]] = backfill
+        return call(**ends, **parameters, place=str(self.settings), return_state=True)
 
     def bundles(self) -> dict[date, str]:
         """Which bundle each published night was scored with."""

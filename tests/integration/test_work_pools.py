@@ -87,7 +87,7 @@ def test_the_work_pool_gets_the_deployments_that_serve_makes(
         assert one.tags == twin.tags
         assert one.work_pool_name == "mri-triage"
         assert one.pull_steps == []
-        form = {"definitions": {}} | one.parameter_openapi_schema
+        form = {"definitions": {}} | (one.parameter_openapi_schema or {})
         assert form == twin._parameter_openapi_schema.model_dump()
 
 
@@ -139,7 +139,8 @@ def test_a_runs_own_environment_is_put_over_that_of_the_pool(
     template = template_of(kind)
     values = {"env": {"MRI_TRIAGE__ENGINE__CORES": "2"}, "command": RUN_COMMAND}
 
-    job = asyncio.run(BaseJobConfiguration.from_template_and_values(template, values | SECRETS))
+    make_job: Any = BaseJobConfiguration.from_template_and_values
+    job = asyncio.run(make_job(template, values | SECRETS))
 
     assert job.command == RUN_COMMAND
     assert job.env["MRI_TRIAGE__ENGINE__CORES"] == "2"

@@ -107,6 +107,8 @@ def picture_widths(page: Page) -> list[int]:
     return [int(one.evaluate("image => image.naturalWidth")) for one in pictures.all()]
 
 
-def keep_screenshot(page: Page, folder: Path, name: str) -> None:
+def keep_screenshot(page: Page, folder: Path, name: str, height: int = 1000) -> None:
+    """Keep a picture of the page, so many pixels high."""
+    page.set_viewport_size({"width": 1400, "height": height})
     page.wait_for_timeout(500)
     page.screenshot(path=folder / f"{name}.png")

@@ -94,7 +94,7 @@ def test_the_markdown_holds_the_warning_the_counts_and_the_disclaimer() -> None:
 
     assert markdown.startswith("# Night 2026-11-20\n")
     assert "> **Warning:** half was late" in markdown
-    assert "| tumor_suspected | 60 |  | - |" in markdown
+    assert "| · tumor_suspected | 60 |  | - |" in markdown
     assert "| results | s3://lake/results/night=2026-11-20/results.parquet |" in markdown
     assert "Cleared means not flagged" in markdown
 
@@ -108,9 +108,9 @@ def test_the_page_holds_the_night_against_those_before_it() -> None:
     page = format_night_page(OUTCOME, before, ["64 of 100 images are flagged"], [])
 
     assert "> **Unusual:** 64 of 100 images are flagged." in page
-    assert "| flagged | 64 | 64% | 30 (20-40) |" in page
-    assert "| unreadable | 4 |  | 1 (1-1) |" in page
-    assert "| tumor_suspected | 60 |  | 0 (0-0) |" in page
+    assert "| **flagged** | 64 | 64% | 30 (20-40) |" in page
+    assert "| · unreadable | 4 |  | 1 (1-1) |" in page
+    assert "| · tumor_suspected | 60 |  | 0 (0-0) |" in page
     assert "3 nights before it are on record, 2026-11-17 to 2026-11-19." in page
 
 
