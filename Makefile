@@ -94,6 +94,10 @@ torture: setup ## One night over damaged files; TORTURE_IMAGES of them (2000), b
 bench-poison: setup ## What a crashing, a hanging and a hungry image cost a night of 500
 	@$(PYTHON_BIN) -m tests.torture.poison
 
+.PHONY: bench-worklist
+bench-worklist: setup ## How fast the worklist is: 20 readers for 60 s, a night of 100,000 rows
+	@$(PYTHON_BIN) -m tests.reading_bench
+
 .PHONY: train
 train: setup ## Train a bundle on the images in MRI_DATA from the weights in MRI_WEIGHTS (hours)
 	@.venv/bin/mri-triage train --data "$${MRI_DATA:?name the folder of the training images}" \
