@@ -148,11 +148,12 @@ def _read(url: str, reader: int, end: float, clock: Clock) -> None:
 
 
 def _get(client: httpx.Client, address: str, clock: Clock) -> str:
+    text = ""
     with clock.timed("GET") as status:
         answered = client.get(address)
         status.append(answered.status_code)
-        return answered.text
-    return ""
+        text = answered.text
+    return text
 
 
 def _answer(client: httpx.Client, address: str, page: str, clock: Clock) -> None:
