@@ -148,12 +148,12 @@ def _read(url: str, reader: int, end: float, clock: Clock) -> None:
 
 
 def _get(client: httpx.Client, address: str, clock: Clock) -> str:
-    text = ""
+    texts = [""]
     with clock.timed("GET") as status:
         answered = client.get(address)
         status.append(answered.status_code)
-        text = answered.text
-    return text
+        texts.append(answered.text)
+    return texts[-1]
 
 
 def _answer(client: httpx.Client, address: str, page: str, clock: Clock) -> None:
