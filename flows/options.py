@@ -34,4 +34,4 @@ PartOption = Annotated[
 JsonOption = Annotated[Path | None, typer.Option("--json", help="Write the figures here as JSON.")]
 
 QUIET = ("TF_CPP_MIN_LOG_LEVEL", "3")
-"""For commands that load the network in this process: TensorFlow's greetings tell nobody anything."""
+"""For commands that load the network in their own process: TensorFlow greets at length."""

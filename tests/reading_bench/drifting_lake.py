@@ -68,6 +68,7 @@ def main() -> None:
     parser.add_argument("--nights", type=int, default=16)
     parser.add_argument("--studies", type=int, default=66)
     parser.add_argument("--clean", type=int, default=100)
+    parser.add_argument("--keep", type=Path, help="folder of the lake, to look at it")
     options = parser.parse_args()
     begin = time.monotonic()
     slices, predictor = read_slices(), make_predictor()
@@ -82,7 +83,7 @@ def main() -> None:
         flush=True,
     )
     with tempfile.TemporaryDirectory(prefix="drifting-lake-") as folder:
-        run_command(Path(folder), nights)
+        run_command((options.keep or Path(folder)).absolute(), nights)
     usual = [row for number, rows in enumerate(nights) if is_usual(number) for row in rows]
     alarms = count_alarms(usual, options.studies, options.clean)
     print(f"{alarms} of {options.clean} usual nights raise an alarm")
