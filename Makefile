@@ -121,6 +121,14 @@ bench: setup .bench-ray/installed ## Speed beside the bare model, Ray Data and o
 	  > "$$(.bench-ray/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/project.pth"
 	@touch $@
 
+.PHONY: bench-worklist
+bench-worklist: setup ## How fast the worklist is: 20 readers for 60 s, a night of 100,000 rows
+	@$(PYTHON_BIN) -m tests.reading_bench
+
+.PHONY: bench-drift
+bench-drift: setup ## Sixteen nights of images, one too dark, one of another scanner; 100 usual ones
+	@$(PYTHON_BIN) -m tests.reading_bench.drifting_lake
+
 .PHONY: train
 train: setup ## Train a bundle on the images in MRI_DATA from the weights in MRI_WEIGHTS (hours)
 	@.venv/bin/mri-triage train --data "$${MRI_DATA:?name the folder of the training images}" \

@@ -32,3 +32,6 @@ PartOption = Annotated[
     typer.Option(help="Else test in the folder that the bundle was trained from, or all."),
 ]
 JsonOption = Annotated[Path | None, typer.Option("--json", help="Write the figures here as JSON.")]
+
+QUIET = ("TF_CPP_MIN_LOG_LEVEL", "3")
+"""For commands that load the network in their own process: TensorFlow greets at length."""

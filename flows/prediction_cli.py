@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from flows.options import BundleOption, PlaceOption
+from flows.options import QUIET, BundleOption, PlaceOption
 
 
 def register_commands(app: typer.Typer) -> None:
@@ -53,6 +53,7 @@ def predict(
         write_overlays,
     )
 
+    os.environ.setdefault(*QUIET)
     settings = resolve_settings(place, os.environ, threshold=threshold)
     terms = make_terms(settings, bundle)
     for path in files:  # what is missing is said before the network is loaded

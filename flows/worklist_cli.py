@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from flows.options import LakeOption, PlaceOption
+from flows.options import QUIET, LakeOption, PlaceOption
 
 
 def register_commands(app: typer.Typer) -> None:
@@ -31,6 +31,7 @@ def worklist(
     from flows.arguments import resolve_settings
     from flows.worklist import make_room, serve_worklist
 
+    os.environ.setdefault(*QUIET)
     settings = resolve_settings(place, os.environ, lake=lake)
     serve_worklist(make_room(settings, host, os.environ), host, port, typer.echo)
 

@@ -37,20 +37,20 @@ class Picture:
         frame: index in the object, from 0.
         width: pixels of the object's own image.
         height: pixels of the object's own image.
-        brightness: mean gray of the decoded picture, 0..1, or None.
         study_uid: DICOM StudyInstanceUID, or None.
         acquisition: scanner fields.
         detail: something a reader of the row should know, or None.
+        brightness: mean gray of the decoded picture, 0..1, or None.
     """
 
     format: str
     frame: int
     width: int
     height: int
-    brightness: float | None = None
     study_uid: str | None = None
     acquisition: Acquisition = field(default_factory=Acquisition)
     detail: str | None = None
+    brightness: float | None = None
 
 
 @dataclass(frozen=True)

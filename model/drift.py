@@ -383,7 +383,8 @@ def _statistics(counts: Floats, total: Floats) -> Floats:
     images, others = counts.sum(axis=1), total.sum() - counts.sum(axis=1)
     both = images + others
     size = np.divide(images * others, both, out=np.zeros_like(both), where=both > 0)
-    return np.maximum(0.0, index * size)
+    statistics: Floats = np.maximum(0.0, index * size)
+    return statistics
 
 
 def stability_index(counts: Floats, others: Floats) -> Floats:

@@ -8,7 +8,6 @@ For tests of what reads published nights. Run it in a process of its own: it loa
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -103,12 +102,11 @@ def _explain_one(
     }
 
 
-def main(arguments: list[str], tell: Callable[[str], object] = print) -> None:
+def main(arguments: list[str]) -> None:
     """Publish the nights that are named."""
     lake, bundle, *nights = arguments
     for number, night in enumerate(nights):
         publish_without_spark(Path(lake), Path(bundle), date.fromisoformat(night), number)
-        tell(f"published {night}")
 
 
 if __name__ == "__main__":

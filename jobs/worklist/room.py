@@ -81,8 +81,8 @@ class ReadingRoom:
 
     def _warm_up(self) -> None:
         try:
+            self.marker.warm_up()  # readers look at studies first
             self.predictor.warm_up()
-            self.marker.warm_up()
         except Exception as error:  # noqa: BLE001 - whoever asks for a prediction is told
             LOG.error("the network was not loaded: %s", describe_unforeseen(error))  # noqa: TRY400
 

@@ -303,7 +303,7 @@ def test_a_declared_length_is_enough_to_be_refused(client: TestClient) -> None:
     ],
 )
 def test_anything_but_one_file_is_refused(client: TestClient, files: object) -> None:
-    sent = client.post("/api/v1/predict", files=files)  # type: ignore[arg-type]
+    sent = client.post("/api/v1/predict", files=files)
 
     assert sent.status_code == 400
     assert sent.json()["detail"] == "Send one image at a time: a single file was expected."
