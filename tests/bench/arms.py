@@ -76,7 +76,7 @@ class LoopArm:
 
 
 class SparkArm:
-    """The project's own night; the first round is thrown away, so that all that count are warm."""
+    """The project's own night, warm: its workers have their networks before the first round."""
 
     def __init__(self, name: str, work: Work, images: int, cores: int) -> None:
         """Describe the arm; nothing is started."""
