@@ -22,6 +22,7 @@ import typer
 from conf.settings import SettingsError
 from flows.comparison_cli import register_commands as register_comparison
 from flows.dataset_cli import dataset_app
+from flows.engine_cli import register_commands as register_engine
 from flows.evaluation_cli import register_commands
 from flows.options import DataOption, ImagenetOption, LakeOption, PlaceOption
 from flows.registry_cli import model_app
@@ -57,6 +58,7 @@ register_comparison(app)
 register_robustness(app)
 register_serve(app)
 register_upkeep(app)
+register_engine(app)
 
 
 @dataclass

@@ -16,7 +16,7 @@ import pyarrow as pa
 from jobs.explain_night import ExplanationOptions
 from jobs.identifiers import IdentifierKey
 from jobs.inventory import list_night
-from jobs.lake import LakeAddress, open_lake
+from jobs.lake import LakeAddress, StorageOptions, open_lake
 from jobs.lease import LeaseTerms, NightLease
 from jobs.night_engine import InferenceOptions
 from jobs.night_run import NightRequest, NightRun
@@ -31,6 +31,7 @@ from model.derived_network import open_derived
 from tests.bench.image_work import LIMITS, Work
 from tests.bench.nights import NIGHT
 from tests.bench.serving import serve
+from tests.bench.storage_server import BUCKET
 
 CHILD_BYTES = 2 * 1024**3
 WARM_BATCHES = 8
@@ -76,10 +77,12 @@ def make_run(
 
 
 def main() -> None:
-    """Arguments: work, number of images, cores."""
+    """Arguments: work, number of objects, cores, endpoint of the storage or nothing."""
     work, images, cores = Work.of_json(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
     begin = time.perf_counter()
-    run = make_run(work)
+    endpoint = sys.argv[4]
+    options = StorageOptions(endpoint_url=endpoint)
+    run = make_run(work, lake=LakeAddress(f"s3://{BUCKET}", options) if endpoint else None)
     run = replace(run, inventory=run.inventory.slice(0, images))
     spark = make_session(EngineOptions(master=f"local[{cores}]"), "benchmark")
     session_seconds = time.perf_counter() - begin
