@@ -11,6 +11,8 @@ TORTURE_IMAGES ?= 2000
 IMAGES ?= 10000
 REPEATS ?= 3
 BENCH_OUT ?= .bench
+SIZES ?= 1000,10000
+CLUSTER_IMAGES ?= 600
 COVERAGE := --cov --cov-branch --cov-report=term:skip-covered --cov-fail-under=85
 UV_COMPILE := .venv/bin/uv pip compile --quiet --generate-hashes --no-emit-index-url \
   --no-annotate --no-header --python-version 3.11
@@ -111,6 +113,14 @@ bench: setup .bench-ray/installed ## Speed beside the bare model, Ray Data and o
 	@$(PYTHON_BIN) -m tests.bench --images $(IMAGES) --repeats $(REPEATS) --out $(BENCH_OUT) \
 	  --ray-python .bench-ray/bin/python $(BENCH_ARGUMENTS)
 
+.PHONY: bench-scale
+bench-scale: setup ## Size, listing, latency, skew, publish, start-up; PARTS and SIZES choose
+	@$(PYTHON_BIN) -m tests.bench.scale --out $(BENCH_OUT) --sizes $(SIZES) $(PARTS)
+
+.PHONY: cluster-demo
+cluster-demo: setup ## A night on a Spark master and two workers, one of which is killed
+	@$(PYTHON_BIN) -m tests.bench.cluster --images $(CLUSTER_IMAGES)
+
 .bench-ray/installed: locks/ray.txt
 	@echo "making .bench-ray, for the benchmark alone"
 	@$(PYTHON_BIN) -m venv --clear .bench-ray
@@ -149,7 +159,7 @@ lock: setup ## Resolve pyproject.toml anew into locks/
 .PHONY: clean
 clean: ## Remove the demo and all caches; keep .venv
 	@rm -rf $(DEMO) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis \
-	  .coverage htmlcov .e2e .bench dist spark-warehouse
+	  .coverage htmlcov .e2e .bench .cluster dist spark-warehouse
 	@find $(CODE) -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .PHONY: clean-all

@@ -23,6 +23,7 @@ from conf.settings import SettingsError
 from flows.comparison_cli import register_commands as register_comparison
 from flows.dataset_cli import dataset_app
 from flows.drift_cli import register_commands as register_drift
+from flows.engine_cli import register_commands as register_engine
 from flows.evaluation_cli import register_commands
 from flows.options import DataOption, ImagenetOption, LakeOption, PlaceOption
 from flows.prediction_cli import register_commands as register_prediction
@@ -65,6 +66,7 @@ register_robustness(app)
 register_serve(app)
 register_upkeep(app)
 register_worklist(app)
+register_engine(app)
 
 
 @dataclass

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
-from pyspark import SparkFiles
+from pyspark import SparkFiles, TaskContext
 
 import jobs
 import model
@@ -49,11 +49,14 @@ def ship_to_workers(spark: SparkSession, *folders: Path) -> None:
 
 
 def find_shipped(folder: Path) -> Path:
-    """Return where a worker finds a folder: where the driver has it, or where it was shipped.
+    """Return where a worker finds a folder: where it was shipped, or where the driver has it.
 
     Either way its digest is verified when it is opened.
     """
-    return folder if folder.is_dir() else Path(SparkFiles.get(folder.name))
+    if TaskContext.get() is None:  # not in a task: a test, or the driver itself
+        return folder
+    shipped = Path(SparkFiles.get(folder.name))
+    return shipped if shipped.is_dir() else folder
 
 
 def write_code(folder: Path) -> Path:

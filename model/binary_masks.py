@@ -37,8 +37,11 @@ def convex_hull(piece: Mask) -> Mask:
 
 def close_mask(mask: Mask, steps: int) -> Mask:
     """Dilate and erode by some pixels; a mask at the picture's edge does not shrink from it."""
-    wide = erode(dilate(np.pad(mask, steps + 1), steps), steps)
-    return wide[steps + 1 : -steps - 1, steps + 1 : -steps - 1]
+    rim = steps + 1
+    height, width = mask.shape
+    wide = np.zeros((height + 2 * rim, width + 2 * rim), dtype=bool)
+    wide[rim:-rim, rim:-rim] = mask
+    return erode(dilate(wide, steps), steps)[rim:-rim, rim:-rim]
 
 
 def _bulge(rows: list[int], columns: list[int], side: int) -> list[tuple[int, int]]:

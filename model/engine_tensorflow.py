@@ -51,9 +51,12 @@ def make_runner(graph: bytes, threads: int) -> RunNetwork:
         lambda: tf.graph_util.import_graph_def(definition, name=""), []
     )
     frozen = imported.prune(f"{INPUT_NAME}:0", [f"{name}:0" for name in OUTPUT_NAMES])
+    # Called by itself, a pruned function writes its arguments into an error message every time.
+    traced = tf.function(lambda levels: frozen(levels))  # noqa: PLW0108 - as said
+    call = traced.get_concrete_function(tf.TensorSpec(frozen.inputs[0].shape, tf.float32))
 
     def run(pictures: npt.NDArray[np.uint8]) -> Outputs:
-        values = frozen(tf.constant(pictures[..., None], dtype=tf.float32))
+        values = call(tf.constant(pictures[..., None], dtype=tf.float32))
         return {name: value.numpy() for name, value in zip(OUTPUT_NAMES, values, strict=True)}
 
     return run

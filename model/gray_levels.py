@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from model.images import GrayPixels
+from model.quick_filters import percentiles
 
 LOW_PERCENTILE: Final = 0.1
 HIGH_PERCENTILE: Final = 99.8
@@ -36,11 +37,12 @@ def robust_levels(
     counting = np.isfinite(values)
     if left_out is not None and not left_out.all():
         counting &= ~left_out
-    usable = values[counting]
+    # To choose by a mask costs as much as all the rest, and a scanner's values all count.
+    usable = values.ravel() if counting.all() else values[counting]
     step = max(1, usable.size // SAMPLED_PIXELS)
     if usable.size == 0:
         return np.zeros(values.shape, dtype=np.float32)
-    low, high = (float(x) for x in np.percentile(usable[::step], (LOW_PERCENTILE, HIGH_PERCENTILE)))
+    low, high = percentiles(usable[::step], LOW_PERCENTILE, HIGH_PERCENTILE)
     if high <= low:  # most pixels alike: the extremes are all there is
         low, high = float(usable.min()), float(usable.max())
     return linear_levels(values, low, high)
@@ -55,9 +57,14 @@ def linear_levels(values: npt.NDArray[np.float32], low: float, high: float) -> G
     if not high > low:
         return np.zeros(values.shape, dtype=np.float32)
     with np.errstate(all="ignore"):  # floats near the end of their range overflow
-        scaled = (values - np.float32(low)) * np.float32(1.0 / (high - low))
-    clipped: GrayPixels = np.clip(np.nan_to_num(scaled, nan=0.0), 0.0, 1.0)
-    return clipped
+        scaled = values - np.float32(low)
+        scaled *= np.float32(1.0 / (high - low))
+        np.minimum(scaled, np.float32(1.0), out=scaled)
+        np.maximum(scaled, np.float32(0.0), out=scaled)
+    unknown = np.isnan(scaled)
+    if unknown.any():
+        scaled[unknown] = 0.0
+    return scaled
 
 
 def gray_of_colour(colours: npt.NDArray[Any]) -> tuple[GrayPixels, float]:

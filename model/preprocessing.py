@@ -18,6 +18,9 @@ from model.head_region import HeadRegion, find_head
 from model.images import DecodedImage, GrayPixels
 from model.quick_filters import dilate, mean_of_nine, mean_of_three, percentiles
 
+_LEVELS: Final = np.arange(256) / 255.0
+"""The 256 levels as shares of white."""
+
 SAMPLED_SIDE: Final = 128
 """Pixels a side that the percentiles are taken from."""
 
@@ -268,28 +271,48 @@ def picture_features(
         MR comes with both.
     """
     levels = network_input.astype(np.float32) / np.float32(255.0)
-    empty = not hull.any()
-    inside = levels.ravel() if empty else levels[hull]
     smooth = mean_of_three(levels)
-    fine = 0.0 if empty else _mean_square((levels - smooth)[hull])
-    coarse = 0.0 if empty else _mean_square((smooth - mean_of_nine(smooth))[hull])
+    fine = _mean_square(levels - smooth, hull)
+    coarse = _mean_square(smooth - mean_of_nine(smooth), hull)
+    mean, spread, dark, bright = _measure_levels(network_input, hull)
     features = (
         image.colourfulness,
         float(head.found),
         float(head.mask.mean()),
-        float(inside.mean()),
-        float(inside.std()),
+        mean,
+        spread,
         float(np.sqrt(fine + coarse)),
         fine / (fine + coarse + 1e-6),
         _likeness_of_halves(levels),
-        np.count_nonzero(inside < 0.1) / inside.size,  # noqa: PLR2004 - lowest and highest tenth
-        np.count_nonzero(inside > 0.9) / inside.size,  # noqa: PLR2004
+        dark,
+        bright,
     )
     return np.nan_to_num(np.asarray(features, dtype=np.float32))
 
 
-def _mean_square(values: npt.NDArray[np.float32]) -> float:
-    return float(np.vdot(values, values)) / values.size
+def _measure_levels(
+    network_input: NetworkInput,
+    hull: npt.NDArray[np.bool_],
+) -> tuple[float, float, float, float]:
+    """Return mean and spread of the levels inside the hull, and its shares of dark and bright.
+
+    Those are the lowest and the highest tenth. An empty hull stands for the whole picture.
+    """
+    counts = np.bincount(network_input.ravel(), minlength=len(_LEVELS))
+    inside = int(np.count_nonzero(hull))
+    if inside:
+        counts[0] -= hull.size - inside  # all that is outside is black
+    total = int(counts.sum())
+    mean = float(counts @ _LEVELS) / total
+    spread = float(np.sqrt(counts @ (_LEVELS - mean) ** 2 / total))
+    dark, bright = counts[_LEVELS < 0.1].sum(), counts[_LEVELS > 0.9].sum()  # noqa: PLR2004
+    return mean, spread, dark / total, bright / total
+
+
+def _mean_square(values: npt.NDArray[np.float32], hull: npt.NDArray[np.bool_]) -> float:
+    """Return the mean of the squares inside the hull; 0 if it is empty."""
+    inside = values * hull
+    return float(np.vdot(inside, inside)) / max(1, int(np.count_nonzero(hull)))
 
 
 def _likeness_of_halves(levels: npt.NDArray[np.float32]) -> float:

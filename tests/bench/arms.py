@@ -76,13 +76,21 @@ class LoopArm:
 
 
 class SparkArm:
-    """The project's own night; the first round is thrown away, so that all that count are warm."""
+    """The project's own night, warm: its workers have their networks before the first round."""
 
-    def __init__(self, name: str, work: Work, images: int, cores: int) -> None:
-        """Describe the arm; nothing is started."""
+    def __init__(
+        self,
+        name: str,
+        work: Work,
+        images: int,
+        cores: int,
+        endpoint: str = "",
+    ) -> None:
+        """Describe the arm; nothing is started. With an endpoint, the lake is read from there."""
         self.name = name
         self.ready: dict[str, Any] = {}
         self._arguments = ["tests.bench.spark_arm", work.to_json(), str(images), str(cores)]
+        self._arguments.append(endpoint)
         self._processes: list[ArmProcess] = []
 
     def start(self) -> None:

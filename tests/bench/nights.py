@@ -6,6 +6,7 @@ same whether its bytes are those of another one or not, and the disk is spared.
 
 from __future__ import annotations
 
+import csv
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,6 +26,8 @@ FOLDER: Final = f"incoming/night={NIGHT}/"
 SIDE: Final = 512
 SLICES_A_STUDY: Final = 20
 
+KINDS: Final = ("clean", "tumor")
+
 FORMATS: Final = ("jpg", "jpg", "dcm", "jpg", "png")
 """Repeated along a night: three fifths, one fifth, one fifth, evenly mixed."""
 
@@ -35,14 +38,17 @@ def make_night(lake: Path, images: int) -> list[str]:
     Files that are there already are kept.
     """
     samples = _write_samples(lake / "samples")
-    keys = [
-        f"{FOLDER}study-{number // SLICES_A_STUDY:05d}/{number:07d}.{FORMATS[number % len(FORMATS)]}"
-        for number in range(images)
-    ]
+    keys = [name_slice(number) for number in range(images)]
     for number, key in enumerate(keys):
         of_format = samples[FORMATS[number % len(FORMATS)]]
         link(of_format[number // len(FORMATS) % len(of_format)], lake / key)
     return keys
+
+
+def name_slice(number: int) -> str:
+    """Return the key of the n-th slice of a night."""
+    ending = FORMATS[number % len(FORMATS)]
+    return f"{FOLDER}study-{number // SLICES_A_STUDY:05d}/{number:07d}.{ending}"
 
 
 def add_series(lake: Path, count: int, frames: int) -> list[str]:
@@ -93,7 +99,8 @@ def _twelve_bits(levels: npt.NDArray[np.uint16]) -> Dataset:
 
 def _pictures(count: int) -> Iterator[npt.NDArray[np.uint8]]:
     """Yield slices of the mini lake at 512 x 512, with a scanner's noise."""
-    names = [line.split(",")[0] for line in TRUTH.read_text("utf-8").splitlines()[1:]]
+    with TRUTH.open(encoding="utf-8", newline="") as file:
+        names = [row["object_key"] for row in csv.DictReader(file) if row["kind"] in KINDS]
     pictures = [name for name in names if name.endswith((".jpg", ".png"))]
     for number in range(count):
         with Image.open(MINI_LAKE / pictures[number % len(pictures)]) as image:

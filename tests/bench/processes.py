@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, Self
 
 import psutil
 
@@ -39,7 +39,7 @@ class MemoryWatch:
     _stop: threading.Event = field(default_factory=threading.Event)
     _thread: threading.Thread | None = None
 
-    def __enter__(self) -> MemoryWatch:
+    def __enter__(self) -> Self:
         """Start."""
         self._thread = threading.Thread(target=self._sample, daemon=True)
         self._thread.start()

@@ -30,6 +30,7 @@ def make_report(
             "images": rounds[name][0]["images"],
             "images_per_second": [one["images"] / one["seconds"] for one in rounds[name]],
             "median": median(one["images"] / one["seconds"] for one in rounds[name]),
+            "cpu_ms_by_round": [1000 * one["cpu_seconds"] / one["images"] for one in rounds[name]],
             "cpu_ms_per_image": median(
                 1000 * one["cpu_seconds"] / one["images"] for one in rounds[name]
             ),

@@ -177,7 +177,9 @@ def test_a_killed_night_goes_on_from_its_shards_and_gives_the_same_rows(
     request = make_request(lake, tiny_bundle.folder, run_id="20261121T051500-000004")
     outcome = run_night(request, spark, ignore_progress)
 
-    assert (outcome.shards_reused, outcome.shards_scored) == (1, 2)
+    # Two shards are at work at a time, so that the second may have been stored before the first.
+    assert outcome.shards_reused in {1, 2}
+    assert outcome.shards_reused + outcome.shards_scored == 3
     pd.testing.assert_frame_equal(
         comparable(read_results(lake, outcome)),
         comparable(first_night.results),

@@ -6,12 +6,12 @@ import pyarrow as pa
 import pytest
 from pyspark.errors import PySparkException
 
+from jobs.dealing import choose_tasks
 from jobs.identifiers import IdentifierKey
 from jobs.lake import LakeAddress
 from jobs.schemas import INVENTORY, SCORES
 from jobs.scoring_rows import rows_to_table
 from jobs.scoring_udf import DecodingOptions, ScoringTask
-from jobs.dealing import choose_tasks
 from jobs.spark_jobs import JobFailedError, read_failure, score_or_halve
 from model.errors import (
     AccessDeniedError,
