@@ -94,6 +94,11 @@ torture: setup ## One night over damaged files; TORTURE_IMAGES of them (2000), b
 bench-poison: setup ## What a crashing, a hanging and a hungry image cost a night of 500
 	@$(PYTHON_BIN) -m tests.torture.poison
 
+.PHONY: explain-bench
+explain-bench: setup ## Measure explanations on the outlined test images in MRI_DATA (25 minutes)
+	@.venv/bin/mri-triage explain-bench --out .training/explain-bench \
+	  --data "$${MRI_DATA:?name the folder of the labelled images}" $(BENCH_ARGUMENTS)
+
 .PHONY: train
 train: setup ## Train a bundle on the images in MRI_DATA from the weights in MRI_WEIGHTS (hours)
 	@.venv/bin/mri-triage train --data "$${MRI_DATA:?name the folder of the training images}" \

@@ -23,6 +23,7 @@ from conf.settings import SettingsError
 from flows.comparison_cli import register_commands as register_comparison
 from flows.dataset_cli import dataset_app
 from flows.evaluation_cli import register_commands
+from flows.explanation_cli import register_commands as register_explanations
 from flows.options import DataOption, ImagenetOption, LakeOption, PlaceOption
 from flows.registry_cli import model_app
 from flows.robustness_cli import register_commands as register_robustness
@@ -54,6 +55,7 @@ app.add_typer(dataset_app, name="dataset")
 app.add_typer(model_app, name="model")
 register_commands(app)
 register_comparison(app)
+register_explanations(app)
 register_robustness(app)
 register_serve(app)
 register_upkeep(app)
