@@ -139,6 +139,11 @@ bench-worklist: setup ## How fast the worklist is: 20 readers for 60 s, a night 
 bench-drift: setup ## Sixteen nights of images, one too dark, one of another scanner; 100 usual ones
 	@$(PYTHON_BIN) -m tests.reading_bench.drifting_lake
 
+.PHONY: explain-bench
+explain-bench: setup ## Measure explanations on the outlined test images in MRI_DATA (25 minutes)
+	@.venv/bin/mri-triage explain-bench --out .training/explain-bench \
+	  --data "$${MRI_DATA:?name the folder of the labelled images}" $(BENCH_ARGUMENTS)
+
 .PHONY: train
 train: setup ## Train a bundle on the images in MRI_DATA from the weights in MRI_WEIGHTS (hours)
 	@.venv/bin/mri-triage train --data "$${MRI_DATA:?name the folder of the training images}" \

@@ -25,6 +25,7 @@ from flows.dataset_cli import dataset_app
 from flows.drift_cli import register_commands as register_drift
 from flows.engine_cli import register_commands as register_engine
 from flows.evaluation_cli import register_commands
+from flows.explanation_cli import register_commands as register_explanations
 from flows.options import DataOption, ImagenetOption, LakeOption, PlaceOption
 from flows.prediction_cli import register_commands as register_prediction
 from flows.quality_cli import register_commands as register_quality
@@ -62,6 +63,7 @@ register_comparison(app)
 register_drift(app)
 register_prediction(app)
 register_quality(app)
+register_explanations(app)
 register_robustness(app)
 register_serve(app)
 register_upkeep(app)

@@ -95,9 +95,9 @@ def render_contact_sheet(night: date, images: Sequence[SheetImage]) -> str:
     doubtful = sum(bool(image.row["doubts"]) for image in images)
     sections = [
         (
-            f"<p>{len(images)} images were explained; {shown} are shown, {doubtful} explanations are "
-            "doubtful and say why. Each picture: the slice, what moved the model's score (LIME), and "
-            "the model's own tumor map, at one scale.</p>"
+            f"<p>{len(images)} images were explained; {shown} are shown, {doubtful} explanations "
+            "are doubtful and say why. Each picture: the slice, what moved the model's score "
+            "(LIME), and the model's own tumor map, at one scale.</p>"
             "<p><strong>This assists radiologists. It never diagnoses: a tinted region is what the "
             "model reacted to, not a finding.</strong></p>"
         ),

@@ -88,7 +88,7 @@ class ExplanationOptions:
     enabled: bool = True
     sample_size: int = 8
     mix: Mapping[str, int] = field(default_factory=lambda: dict(DEFAULT_MIX))
-    perturbations: int = 1000
+    perturbations: int = 500
     seed: int = 20260101
 
 

@@ -44,6 +44,11 @@ def explanations_index_key(night: date) -> str:
     return f"{explanations_prefix(night)}index.parquet"
 
 
+def dicom_prefix(night: date) -> str:
+    """Return the folder of a night's DICOM objects, which name patients; see SECURITY.md."""
+    return f"dicom/night={night.isoformat()}/"
+
+
 def lease_key(night: date) -> str:
     """Return the key of the lease on a night."""
     return f"runs/{night.isoformat()}/lease.json"

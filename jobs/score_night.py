@@ -153,6 +153,19 @@ def explain_sample(
     Returns:
         A table with the schema `jobs.schemas.EXPLANATIONS`.
     """
+    plan = plan_explaining(run)
+    with run.timed("explain"):
+        return explain_scores(
+            spark,
+            run.lake,
+            scored.scores,
+            plan,
+            lambda done, total: on_progress(Progress("explain", done, total)),
+        )
+
+
+def plan_explaining(run: NightRun) -> ExplainingPlan:
+    """Gather what explanations of this night need."""
     request = run.request
     terms = ExplainingTerms(
         threshold=run.limits.threshold,
@@ -162,21 +175,13 @@ def explain_sample(
         perturbations=request.explanation.perturbations,
         seed=request.explanation.seed,
     )
-    plan = ExplainingPlan(
+    return ExplainingPlan(
         night=request.night,
         run_id=request.run_id,
         limits=run.limits,
         options=request.explanation,
         task=ExplainingTask(run.make_task(request.now()), terms),
     )
-    with run.timed("explain"):
-        return explain_scores(
-            spark,
-            run.lake,
-            scored.scores,
-            plan,
-            lambda done, total: on_progress(Progress("explain", done, total)),
-        )
 
 
 def publish_night(run: NightRun, scored: ScoredShards, explanations: pa.Table) -> NightOutcome:

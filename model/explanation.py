@@ -44,6 +44,7 @@ BLUR_SHARE: Final = 1 / 6  # of the picture's side; wider than a segment (about 
 DECIMALS: Final = 6  # hides the last bits that another BLAS or thread count may change
 LEAST_PROBABILITY: Final = 1e-9  # log-odds of 0 and 1 are infinite
 NOT_DRAWN: Final = 0.1  # of the strongest weight
+LEAST_CHANGE: Final = 1.0  # mean of a segment, in levels of 255
 FEWEST_SWITCHED: Final = 3  # segments: a rank agreement of two is a coin
 
 
@@ -55,7 +56,7 @@ class Explanation:
         segments: see `SegmentMap`.
         head: (size, size), the outline that the segments follow; see `mask_head`.
         weights: (segments,) change of the log-odds when a segment is shown instead of hidden;
-            positive speaks for a tumour, negative against. 0 where hiding changes no pixel.
+            positive speaks for a tumour, negative against. 0 where hiding changes next to nothing.
         intercept: the linear model's log-odds with every segment hidden.
         r_squared: weighted R² of the linear model over the perturbations, at most 1 (local
             fidelity); 0 where the score did not move at all.
@@ -163,12 +164,14 @@ def find_switched(
     replacement: NetworkPicture,
     segments: SegmentMap,
 ) -> npt.NDArray[np.bool_]:
-    """Return (segments,): True where hiding a segment changes a pixel. A black corner has no say.
+    """Return (segments,): True where hiding a segment changes it visibly; see `LEAST_CHANGE`.
 
-    Without this, black surroundings would get weights that are nothing but noise of the fit.
+    A black corner has no say. Without this, black surroundings, and the faint noise that JPEG
+    leaves in them, would get weights that are nothing but noise of the fit.
     """
-    changed = np.bincount(segments.ravel(), weights=(picture != replacement).ravel())
-    switched: npt.NDArray[np.bool_] = changed > 0
+    difference = np.abs(picture.astype(np.float64) - replacement)
+    summed = np.bincount(segments.ravel(), weights=difference.ravel())
+    switched: npt.NDArray[np.bool_] = summed >= LEAST_CHANGE * np.bincount(segments.ravel())
     return switched
 
 

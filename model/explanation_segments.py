@@ -35,7 +35,6 @@ SEGMENTS_WANTED: Final = 60
 BACKGROUND_SEGMENTS: Final = 8
 COMPACTNESS: Final = 0.1  # on gray 0..1: segments follow bright borders but stay blob-like
 MINIMUM_HEAD_SHARE: Final = 0.05  # a smaller "head" is a threshold that failed
-SMALLEST_SEGMENT: Final = 12  # pixels; what the outline cuts off smaller joins its neighbour
 
 
 def segment_picture(
@@ -99,13 +98,14 @@ def _cut_quickshift(levels: npt.NDArray[np.float64], where: Mask) -> SegmentMap:
     # Kernel and reach grow with the pieces; these give about as many of them as SLIC.
     colours = np.repeat(np.where(where, levels, -1.0)[:, :, np.newaxis], 3, axis=2)
     labels = quickshift(
-        colours, kernel_size=6, max_dist=14, ratio=0.5, convert2lab=False, rng=0, sigma=0
+        colours, kernel_size=4, max_dist=8, ratio=0.5, convert2lab=False, rng=0, sigma=0
     )
     return np.asarray(labels, dtype=np.int32)
 
 
 def _cut_felzenszwalb(levels: npt.NDArray[np.float64], where: Mask) -> SegmentMap:
-    smallest = max(SMALLEST_SEGMENT, int(where.sum()) // (3 * SEGMENTS_WANTED))
+    # A head fills about half of the picture, and most pieces are larger than the smallest.
+    smallest = where.size // (6 * SEGMENTS_WANTED)
     labels = felzenszwalb(
         np.where(where, levels, -1.0), scale=0.3, sigma=0, min_size=smallest, channel_axis=None
     )
