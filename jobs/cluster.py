@@ -37,8 +37,8 @@ def ship_to_workers(spark: SparkSession, *folders: Path) -> None:
     # In the session's own folder, which is removed when the driver ends.
     local = context.getConf().get("spark.local.dir")
     if CODE_NAME not in {Path(name).name for name in context.listFiles}:
-        folder = tempfile.mkdtemp(prefix="code-", dir=local)
-        context.addPyFile(str(write_code(Path(folder))))
+        code = Path(tempfile.mkdtemp(prefix="code-", dir=local))
+        context.addPyFile(str(write_code(code)))
     shipped = {urlsplit(name).fragment for name in context.listArchives}
     for folder in folders:
         if folder.name not in shipped:

@@ -132,11 +132,14 @@ class ImagePredictor:
         """
         row, terms = prediction.row, self.terms
         source = LakeObject(_name(0), "", len(content))
-        chosen = ChosenImage(source, row["frame"], row["image_id"], row["probability"])
+        chosen = ChosenImage(
+            source, row["frame"], row["image_id"], row["probability"], row["reason"]
+        )
         explaining = ExplainingTerms(
             threshold=terms.limits.threshold,
             map_threshold=terms.bundle.card.map_threshold,
             bundle_digest=terms.bundle.digest,
+            preprocessing=terms.bundle.card.preprocessing,
             perturbations=terms.perturbations,
             seed=terms.seed,
         )

@@ -8,18 +8,18 @@ For tests of what reads published nights. Run it in a process of its own: it loa
 from __future__ import annotations
 
 import sys
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
-from jobs.explain_night import EXPLAINED, OVERLAY_NAME, WEIGHTS_NAME
+from jobs import explain_night
+from jobs.explain_night import ExplainingPlan, ExplainingTask, ExplanationOptions
 from jobs.explaining_steps import ChosenImage, ExplainingTerms, explain_image
 from jobs.identifiers import load_identifier_key
 from jobs.lake import LakeObject
-from jobs.night_keys import explanations_prefix
 from jobs.night_run import NightRun
 from jobs.sampling import choose_sample
 from jobs.schemas import EXPLANATIONS
@@ -66,40 +66,32 @@ def _to_object(row: dict[str, Any]) -> dict[str, Any]:
 
 def _explain(run: NightRun, scores: pa.Table, tools: ScoringTools) -> pa.Table:
     card = run.bundle.card
-    terms = ExplainingTerms(card.threshold, card.map_threshold, run.bundle.digest, PERTURBATIONS, 1)
-    sample = choose_sample(scores, run.limits, EXPLAINED_IMAGES, 1).to_pylist()
-    return pa.Table.from_pylist(
-        [_explain_one(run, image, tools, terms) for image in sample], schema=EXPLANATIONS
+    terms = ExplainingTerms(
+        threshold=card.threshold,
+        map_threshold=card.map_threshold,
+        bundle_digest=run.bundle.digest,
+        preprocessing=card.preprocessing,
+        perturbations=PERTURBATIONS,
+        seed=1,
     )
-
-
-def _explain_one(
-    run: NightRun,
-    image: dict[str, Any],
-    tools: ScoringTools,
-    terms: ExplainingTerms,
-) -> dict[str, Any]:
-    source = LakeObject(**_to_object(image))
-    chosen = ChosenImage(source, image["frame"], image["image_id"], image["probability"])
-    files = explain_image(chosen, tools, terms)
-    folder = f"{explanations_prefix(run.request.night)}{image['image_id']}/"
-    for name, content in ((OVERLAY_NAME, files.overlay), (WEIGHTS_NAME, files.weights)):
-        if content is not None:
-            run.lake.write(folder + name, content)
-    told = {column.split(" ")[0] for column in EXPLAINED.split(", ")}
-    row = {name: getattr(files, name) for name in told & set(EXPLANATIONS.names)}
-    return {
-        "study_id": image["study_id"],
-        "frame": image["frame"],
-        "chosen_for": image["chosen_for"],
-        "probability": image["probability"],
-        "seed": terms.seed,
-        "bundle_digest": terms.bundle_digest,
-        "run_id": run.request.run_id,
-        **row,
-        "overlay": f"{image['image_id']}/{OVERLAY_NAME}" if files.overlay else None,
-        "weights": f"{image['image_id']}/{WEIGHTS_NAME}" if files.weights else None,
-    }
+    plan = ExplainingPlan(
+        night=run.request.night,
+        run_id=run.request.run_id,
+        limits=run.limits,
+        options=ExplanationOptions(perturbations=PERTURBATIONS, seed=1),
+        task=ExplainingTask(run.make_task(datetime.now(UTC)), terms),
+    )
+    sample = choose_sample(scores, run.limits, EXPLAINED_IMAGES, 1).to_pylist()
+    rows = []
+    for image in sample:
+        source = LakeObject(**_to_object(image))
+        chosen = ChosenImage(
+            source, image["frame"], image["image_id"], image["probability"], image["reason"]
+        )
+        files = asdict(explain_image(chosen, tools, terms))
+        explain_night._write_files(run.lake, plan.night, files)
+        rows.append(explain_night._make_row(image, files, plan))
+    return pa.Table.from_pylist(rows, schema=EXPLANATIONS)
 
 
 def main(arguments: list[str]) -> None:
