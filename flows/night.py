@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from prefect import Flow, Task, flow, task
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State, TaskRun
+from prefect.exceptions import Pause
 from prefect.utilities.annotations import quote
 from rich.console import Console
 
@@ -141,6 +142,13 @@ def is_transient(_task: Task[Any, Any], _run: TaskRun, state: State[Any]) -> boo
     return isinstance(state.result(raise_on_failure=False), TransientError)
 
 
+def why_it_ended(error: BaseException) -> str:
+    """Say why a night was not published, for whoever looks at it before it is run again."""
+    if isinstance(error, Pause):
+        return "an operator paused it: it goes on when its backfill is resumed"
+    return describe_failure(error)
+
+
 def _run_steps(
     request: NightRequest, retries: NightSettings, report: ProgressCallback
 ) -> NightOutcome:
@@ -160,7 +168,7 @@ def _run_steps(
         outcome = _step(publish_night, retries)(quote(run), quote(scored), quote(explained))
         report(Progress("publish", objects, objects))
     except BaseException as error:
-        run.failed_because = describe_failure(error)
+        run.failed_because = why_it_ended(error)
         raise
     finally:
         close_night(run)

