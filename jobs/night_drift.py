@@ -23,7 +23,8 @@ from jobs.published_night import list_published_nights
 from jobs.scanners import name_scanners
 from jobs.schemas import RESULTS, conform
 from model.card import Card
-from model.drift import DriftLimits, DriftTest, DriftVerdict, NightImages, judge_drift
+from model.drift import DriftLimits, DriftTest, DriftVerdict, judge_drift
+from model.drift_images import NightImages
 from model.errors import NotRetrievedError, OutputError
 from model.reasons import Decision, Reason
 

@@ -13,7 +13,7 @@ from jobs.published_night import night_of
 from jobs.worklist.charts import Line, draw_lines
 from jobs.worklist.pages import render, tell_night
 from jobs.worklist.requests import CurrentReader, Room
-from model.drift import BRIGHTNESS, FLAGGED, PROBABILITY, RESOLUTION, SCOPE
+from model.drift_measures import BRIGHTNESS, FLAGGED, PROBABILITY, RESOLUTION, SCOPE
 
 SHOWN_NIGHTS: Final = 30
 

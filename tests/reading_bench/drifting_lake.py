@@ -33,7 +33,8 @@ from jobs.scoring_udf import DecodingOptions
 from jobs.single_image import ImagePredictor, PredictionTerms
 from model.bundle import open_bundle, packaged_bundle_folder
 from model.decoding import decode_object
-from model.drift import DriftLimits, NightImages, judge_drift
+from model.drift import DriftLimits, judge_drift
+from model.drift_images import NightImages
 from model.errors import ImageError
 from model.images import GrayPixels
 from model.preflight import DecodingLimits

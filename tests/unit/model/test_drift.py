@@ -5,16 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from model.drift import (
-    BRIGHTNESS,
-    FLAGGED,
-    SCANNERS,
-    SCOPE,
-    DriftLimits,
-    NightImages,
-    judge_drift,
-    stability_index,
-)
+from model.drift import DriftLimits, judge_drift
+from model.drift_images import NightImages
+from model.drift_measures import BRIGHTNESS, FLAGGED, SCANNERS, SCOPE, stability_index
 from tests.unit.model.drifting_nights import bring_scanner, darken, draw_night
 
 QUICK = DriftLimits(deals=299)
