@@ -163,6 +163,14 @@ def test_the_picture_of_an_image_is_drawn_and_marked(
     assert marks["outline"].startswith("M")
 
 
+def test_double_reading_shows_the_picture_and_no_mark(client: httpx.Client) -> None:
+    page = client.get(f"/nights/{LAST_NIGHT}/double-reading").text
+
+    assert "picture.png" in page
+    assert "marks.json" not in page
+    assert 'class="box"' not in page
+
+
 def test_the_night_s_explanations_are_shown(
     client: httpx.Client, worklist: RunningWorklist
 ) -> None:
