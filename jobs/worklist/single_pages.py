@@ -45,7 +45,8 @@ def describe_upload(
 ) -> list[dict[str, Any]]:
     """Score a file and return what the page shows of each of its frames.
 
-    Of more than `MOST_FRAMES` those of the highest probability are shown. With LIME the frame of the highest probability is explained, which takes seconds.
+    Of more than `MOST_FRAMES` those of the highest probability are shown. With LIME the frame of
+    the highest probability is explained, which takes seconds.
     """
     predictions = choose_shown(room.predictor.predict([content])[0])
     pictures = room.renderer.show_bytes(content)
