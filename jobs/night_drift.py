@@ -7,6 +7,7 @@ nights. It is small, names no image, and is written again whenever the night is 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import date
 from typing import Any, Final
@@ -23,7 +24,8 @@ from jobs.published_night import list_published_nights
 from jobs.scanners import name_scanners
 from jobs.schemas import RESULTS, conform
 from model.card import Card
-from model.drift import DriftLimits, DriftTest, DriftVerdict, NightImages, judge_drift
+from model.drift import DriftLimits, DriftTest, DriftVerdict, judge_drift
+from model.drift_images import NightImages
 from model.errors import NotRetrievedError, OutputError
 from model.reasons import Decision, Reason
 
@@ -131,7 +133,7 @@ def references_of(card: Card) -> dict[str, float]:
     return references
 
 
-def list_remarks(numbers: dict[str, float | None], references: dict[str, float]) -> list[str]:
+def list_remarks(numbers: Mapping[str, float | None], references: Mapping[str, float]) -> list[str]:
     """Compare a night with the bundle's references, in sentences."""
     remarks = []
     scope, expected = numbers.get("out_of_scope"), references.get("out_of_scope")

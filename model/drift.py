@@ -14,35 +14,37 @@ held to it: an alarm also stands out more than any night before does, outliers a
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import date
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
-Floats = npt.NDArray[np.float64]
-Flags = npt.NDArray[np.bool_]
-Texts = npt.NDArray[np.str_]
-Codes = npt.NDArray[np.int64]
+from model.drift_images import (
+    Codes,
+    Flags,
+    Floats,
+    NightImages,
+    Pool,
+    join_nights,
+    sample_studies,
+)
+from model.drift_measures import (
+    Measured,
+    count_by_study,
+    drift_statistics,
+    measure_pool,
+    stability_index,
+)
+from model.drift_words import tell_difference
 
 DEALS: Final = 1999
 """Times that the studies are dealt out anew; the least p is 1/2000."""
 
 DEALS_AT_ONCE: Final = 250
 
-MOST_STUDIES: Final = 4000
-"""Of a larger pool a random part is judged: a difference that such a part does not show is none."""
 
-LEAST_OF_A_SCANNER: Final = 30
-"""Images, tonight and before, from which on a scanner is judged by itself."""
-
-MOST_SCANNERS: Final = 8
-MOST_VALUES: Final = 12
-"""Of scanners and sizes told apart; the rarer ones are one."""
-
-BINS: Final = 10
 LEAST_INDEX: Final = 0.01
 """Below this stability index nobody would act, however sure it is; 0.1 counts as moderate."""
 
@@ -51,47 +53,6 @@ MOST_SET_ASIDE: Final = 4
 
 OUTLYING: Final = 2.0
 """So many times farther from usual than most nights: such a night is no reference."""
-
-OTHER: Final = "other"
-
-PROBABILITY: Final = "probability"
-FLAGGED: Final = "flagged"
-BRIGHTNESS: Final = "brightness"
-RESOLUTION: Final = "resolution"
-SCANNERS: Final = "scanners"
-SCOPE: Final = "scope"
-MEASURES: Final = (PROBABILITY, FLAGGED, BRIGHTNESS, RESOLUTION, SCANNERS, SCOPE)
-BY_SCANNER: Final = (PROBABILITY, FLAGGED, BRIGHTNESS, SCOPE)
-
-
-@dataclass(frozen=True)
-class NightImages:
-    """The images of a night, (n,) each.
-
-    Attributes:
-        night: which.
-        studies: number of each image's study within the night, from 0.
-        probability: 0..1; NaN where there is no score.
-        flagged: whatever the reason.
-        out_of_scope: by the scope gate.
-        brightness: mean gray 0..1; NaN where it is not known.
-        resolution: width and height, as ``256x256``; empty where the image was not opened.
-        scanner: maker and model; empty where the image was not opened.
-    """
-
-    night: date
-    studies: Codes
-    probability: Floats
-    flagged: Flags
-    out_of_scope: Flags
-    brightness: Floats
-    resolution: Texts
-    scanner: Texts
-
-    @property
-    def count(self) -> int:
-        """How many images."""
-        return len(self.studies)
 
 
 @dataclass(frozen=True)
@@ -154,33 +115,6 @@ class DriftVerdict:
         return [test.sentence for test in self.tests if test.alarm]
 
 
-@dataclass(frozen=True)
-class _Measured:
-    """A test's images in bins: which bin each image of the pool is in, -1 for none."""
-
-    measure: str
-    scanner: str | None
-    codes: Codes
-    names: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class _Pool:
-    """All images of tonight and of the nights before, and their studies.
-
-    Attributes:
-        images: of all nights.
-        night_of: (n,) position of each image's night; tonight is the last.
-        study_of: (n,) number of each image's study in the pool.
-        night_of_study: (s,) position of each study's night.
-    """
-
-    images: NightImages
-    night_of: Codes
-    study_of: Codes
-    night_of_study: Codes
-
-
 def judge_drift(
     tonight: NightImages,
     history: Sequence[NightImages],
@@ -221,12 +155,14 @@ def _judge(
     limits: DriftLimits,
     random: np.random.Generator,
 ) -> _Judged:
-    pool = _sample(_join([*before, tonight]), random)
-    measured = _measure(pool)
-    counts = [_count(one, pool) for one in measured]
+    pool = sample_studies(join_nights([*before, tonight]), random)
+    measured = measure_pool(pool)
+    counts = [count_by_study(one, pool) for one in measured]
     last = len(before)
     is_tonight = pool.night_of_study == last
-    observed = np.array([_statistics(of[is_tonight].sum(0)[None], of.sum(0))[0] for of in counts])
+    observed = np.array(
+        [drift_statistics(of[is_tonight].sum(0)[None], of.sum(0))[0] for of in counts]
+    )
     dealt = _deal(counts, int(is_tonight.sum()), limits.deals, random)  # (deals, tests)
     own = _each_against_the_rest(counts, pool.night_of_study, last)  # (nights before, tests)
 
@@ -261,143 +197,6 @@ def _highest(heights: Floats, limit: float) -> float:
     return float(usual.max()) if usual.size else limit
 
 
-def _join(nights: Sequence[NightImages]) -> _Pool:
-    sizes = [night.count for night in nights]
-    studies = [int(night.studies.max()) + 1 for night in nights]
-    starts = np.concatenate([[0], np.cumsum(studies)[:-1]])
-    joined = NightImages(
-        nights[-1].night,
-        np.concatenate([one.studies + start for one, start in zip(nights, starts, strict=True)]),
-        np.concatenate([one.probability for one in nights]),
-        np.concatenate([one.flagged for one in nights]),
-        np.concatenate([one.out_of_scope for one in nights]),
-        np.concatenate([one.brightness for one in nights]),
-        np.concatenate([one.resolution for one in nights]),
-        np.concatenate([one.scanner for one in nights]),
-    )
-    positions = np.arange(len(nights))
-    return _Pool(joined, np.repeat(positions, sizes), joined.studies, np.repeat(positions, studies))
-
-
-def _sample(pool: _Pool, random: np.random.Generator) -> _Pool:
-    """Return a random part of the studies of a pool that is very large."""
-    count = len(pool.night_of_study)
-    if count <= MOST_STUDIES:
-        return pool
-    kept = np.sort(random.choice(count, MOST_STUDIES, replace=False))
-    number = np.full(count, -1, dtype=np.int64)
-    number[kept] = np.arange(len(kept))
-    chosen = number[pool.study_of] >= 0
-    images = pool.images
-    part = replace(
-        images,
-        **{
-            name: getattr(images, name)[chosen]
-            for name in (
-                "studies",
-                "probability",
-                "flagged",
-                "out_of_scope",
-                "brightness",
-                "resolution",
-                "scanner",
-            )
-        },
-    )
-    return _Pool(
-        part, pool.night_of[chosen], number[pool.study_of[chosen]], pool.night_of_study[kept]
-    )
-
-
-def _measure(pool: _Pool) -> list[_Measured]:
-    images = pool.images
-    opened = images.resolution != ""
-    scored = np.isfinite(images.probability)
-    everything = np.ones(images.count, dtype=bool)
-    bins: Mapping[str, tuple[Codes, tuple[str, ...]]] = {
-        PROBABILITY: _cut(images.probability),
-        FLAGGED: (_where(images.flagged, everything), ("not flagged", "flagged")),
-        BRIGHTNESS: _cut(images.brightness),
-        RESOLUTION: _name(images.resolution, opened),
-        SCANNERS: _name(images.scanner, opened),
-        SCOPE: (_where(images.out_of_scope, scored), ("in scope", "out of scope")),
-    }
-    measured = [_Measured(name, None, *bins[name]) for name in MEASURES]
-    for scanner in _scanners_to_judge(pool):
-        of_scanner = images.scanner == scanner
-        for name in BY_SCANNER:
-            codes, names = bins[name]
-            measured.append(_Measured(name, scanner, np.where(of_scanner, codes, -1), names))
-    return measured
-
-
-def _cut(values: Floats) -> tuple[Codes, tuple[str, ...]]:
-    """Cut values at the quantiles of the whole pool, which knows nothing of nights."""
-    known = np.isfinite(values)
-    if not known.any():
-        return np.full(len(values), -1, dtype=np.int64), ("all",)
-    edges = np.unique(np.quantile(values[known], np.arange(1, BINS) / BINS))
-    codes = np.where(known, np.searchsorted(edges, values, side="right"), -1)
-    return codes.astype(np.int64), tuple(f"bin {number}" for number in range(len(edges) + 1))
-
-
-def _where(flags: Flags, among: Flags) -> Codes:
-    return np.where(among, flags.astype(np.int64), -1)
-
-
-def _name(texts: Texts, among: Flags) -> tuple[Codes, tuple[str, ...]]:
-    names, counts = np.unique(texts[among], return_counts=True)
-    common = [str(name) for name in names[np.argsort(-counts, kind="stable")][:MOST_VALUES]]
-    codes = np.full(len(texts), len(common), dtype=np.int64)
-    for number, name in enumerate(common):
-        codes[texts == name] = number
-    return np.where(among, codes, -1), (*common, OTHER)
-
-
-def _scanners_to_judge(pool: _Pool) -> list[str]:
-    last = pool.night_of.max()
-    tonight = pool.night_of == last
-    scanners, counts = np.unique(pool.images.scanner[tonight], return_counts=True)
-    before = dict(zip(*np.unique(pool.images.scanner[~tonight], return_counts=True), strict=True))
-    enough = [
-        (count, str(name))
-        for name, count in zip(scanners, counts, strict=True)
-        if name and min(count, before.get(name, 0)) >= LEAST_OF_A_SCANNER
-    ]
-    # A single scanner is what all images are about already.
-    chosen = [name for _, name in sorted(enough, reverse=True)[:MOST_SCANNERS]]
-    return chosen if len(scanners) > 1 or len(before) > 1 else []
-
-
-def _count(measured: _Measured, pool: _Pool) -> Floats:
-    """Return (studies, bins), how many images of each study are in each bin."""
-    counts = np.zeros((len(pool.night_of_study), len(measured.names)))
-    known = measured.codes >= 0
-    np.add.at(counts, (pool.study_of[known], measured.codes[known]), 1.0)
-    return counts
-
-
-def _statistics(counts: Floats, total: Floats) -> Floats:
-    """Return the statistic of (d, bins) counts against the rest of (bins,) in all."""
-    index = stability_index(counts, total[None] - counts)
-    images, others = counts.sum(axis=1), total.sum() - counts.sum(axis=1)
-    both = images + others
-    size = np.divide(images * others, both, out=np.zeros_like(both), where=both > 0)
-    statistics: Floats = np.maximum(0.0, index * size)
-    return statistics
-
-
-def stability_index(counts: Floats, others: Floats) -> Floats:
-    """Return the population stability index of two sets of counts, (d, bins) each.
-
-    Half an image is added to every bin, so that an empty one makes no infinity.
-    """
-    share = (counts + 0.5) / (counts + 0.5).sum(axis=1, keepdims=True)
-    usual = (others + 0.5) / (others + 0.5).sum(axis=1, keepdims=True)
-    index: Floats = ((share - usual) * np.log(share / usual)).sum(axis=1)
-    return index
-
-
 def _deal(
     counts: Sequence[Floats],
     studies: int,
@@ -417,7 +216,7 @@ def _deal(
         np.put_along_axis(mask, chosen, 1.0, axis=1)
         drawn = np.split(mask @ joined, edges, axis=1)
         pairs = zip(drawn, counts, strict=True)
-        parts.append(np.stack([_statistics(one, of.sum(0)) for one, of in pairs], axis=1))
+        parts.append(np.stack([drift_statistics(one, of.sum(0)) for one, of in pairs], axis=1))
     return np.concatenate(parts)
 
 
@@ -428,7 +227,7 @@ def _each_against_the_rest(counts: Sequence[Floats], night_of: Codes, last: int)
     for of in counts:
         by_night = np.zeros((last, of.shape[1]))
         np.add.at(by_night, night_of[before], of[before])
-        columns.append(_statistics(by_night, by_night.sum(0)))
+        columns.append(drift_statistics(by_night, by_night.sum(0)))
     return np.stack(columns, axis=1)
 
 
@@ -439,10 +238,10 @@ def _standard(statistics: Floats) -> tuple[Floats, Floats]:
 
 
 def _describe(  # noqa: PLR0913 - a test, and what became of it
-    measured: _Measured,
+    measured: Measured,
     counts: Floats,
     is_tonight: Flags,
-    pool: _Pool,
+    pool: Pool,
     p: float,
     *,
     is_alarm: bool,
@@ -457,48 +256,5 @@ def _describe(  # noqa: PLR0913 - a test, and what became of it
         stability_index=max(0.0, index),
         p=p,
         alarm=is_alarm and index >= LEAST_INDEX,
-        sentence=_tell(measured, now, before, pool),
-    )
-
-
-def _tell(measured: _Measured, now: Floats, before: Floats, pool: _Pool) -> str:
-    of = "" if measured.scanner is None else f" of {measured.scanner}"
-    shares, usual = now / max(1.0, now.sum()), before / max(1.0, before.sum())
-    if measured.measure == PROBABILITY:
-        here, there = _medians(pool.images.probability, measured, pool)
-        return (
-            f"probabilities{of} are spread differently: median {here:.3f}, usually {there:.3f}; "
-            "look whether one kind of image is new, and at the images at both ends"
-        )
-    if measured.measure == BRIGHTNESS:
-        here, there = _medians(pool.images.brightness, measured, pool)
-        how = "darker" if here < there else "brighter" if here > there else "spread differently"
-        return (
-            f"images{of} are {how}: median brightness {here:.2f}, usually {there:.2f}; look at the "
-            "window and the export of the scanners"
-        )
-    if measured.measure == FLAGGED:
-        return f"{shares[1]:.0%} of the images{of} are flagged, usually {usual[1]:.0%}"
-    if measured.measure == SCOPE:
-        return (
-            f"{shares[1]:.1%} of the images{of} are no brain MR to the scope gate, usually "
-            f"{usual[1]:.1%}; look whether other parts of the body, or other pictures, come along"
-        )
-    most = int(np.argmax(np.abs(shares - usual)))
-    name = measured.names[most]
-    if measured.measure == RESOLUTION:
-        return f"{shares[most]:.0%} of the images are {name} pixels, usually {usual[most]:.0%}"
-    return (
-        f"{shares[most]:.0%} of the images come from the scanner {name}, usually "
-        f"{usual[most]:.0%}; ask what changed, and look at its images first"
-    )
-
-
-def _medians(values: Floats, measured: _Measured, pool: _Pool) -> tuple[float, float]:
-    known = measured.codes >= 0
-    tonight = pool.night_of == pool.night_of.max()
-    here, there = values[known & tonight], values[known & ~tonight]
-    return (
-        float(np.median(here)) if here.size else float("nan"),
-        float(np.median(there)) if there.size else float("nan"),
+        sentence=tell_difference(measured, now, before, pool),
     )

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import importlib.util
 import os
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from tests.reading_room import RunningWorklist
 
 MRI_DATA = "MRI_DATA"
 REQUIRE_ALL = "MRI_REQUIRE_ALL"
@@ -41,3 +46,12 @@ def has_training_images() -> bool:
 def training_images() -> Path:
     """The folder of the real images; only for tests marked `data`."""
     return Path(os.environ[MRI_DATA])
+
+
+@pytest.fixture(scope="session")
+def worklist(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningWorklist]:
+    """The real worklist, started once: the network takes long to load."""
+    from tests.reading_room import run_on_both_nights  # noqa: PLC0415 - most tests need none of it
+
+    with run_on_both_nights(tmp_path_factory.mktemp("reading-room")) as running:
+        yield running

@@ -15,12 +15,17 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
+from model.bundle import packaged_bundle_folder
 from tests.builders import MINI_LAKE, copy_mini_lake
+from tests.privacy import planted_lake
+from tests.privacy.planted_lake import planted_objects
 
 ROOT = Path(__file__).parents[1]
 START_SECONDS = 180
 NIGHTS = tuple(date(2026, 11, day) for day in (18, 19, 20))
 LAST_NIGHT = NIGHTS[-1]
+PLANTED_NIGHT = date(2026, 11, 17)
+PACS_URL = "https://pacs.example/viewer?study={study_uid}"
 
 
 @dataclass(frozen=True)
@@ -38,13 +43,39 @@ class RunningWorklist:
     log: Path
 
 
+@contextmanager
+def run_on_both_nights(folder: Path) -> Iterator[RunningWorklist]:
+    """Run the worklist on the mini lake's last night, and on one of a person who does not exist."""
+    lake = copy_mini_lake(folder / "lake", LAST_NIGHT)
+    for key, data in planted_objects():
+        path = lake / key.replace(planted_lake.NIGHT, PLANTED_NIGHT.isoformat())
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+    publish_nights(lake, packaged_bundle_folder(), LAST_NIGHT, PLANTED_NIGHT)
+    environ = {
+        "MRI_TRIAGE__WORKLIST__PACS_URL": PACS_URL,
+        "MRI_TRIAGE__WORKLIST__LOCAL_ROLES": "[reader, pacs]",
+        "MRI_TRIAGE__EXPLANATION__PERTURBATIONS": "30",
+        # The strictest look: pictures that the default withholds are searched too.
+        "MRI_TRIAGE__WORKLIST__SHOW_UNSURE_PICTURES": "true",
+        "TMPDIR": str(folder),
+    }
+    with run_worklist(lake, folder, environ) as running:
+        yield running
+
+
 def publish_mini_lake(folder: Path, bundle: Path, *nights: date) -> Path:
     """Copy nights of the mini lake and publish them; return the lake's root."""
     lake = copy_mini_lake(folder / "lake", *nights)
+    publish_nights(lake, bundle, *nights)
+    return lake
+
+
+def publish_nights(lake: Path, bundle: Path, *nights: date) -> None:
+    """Publish nights in a process of its own."""
     names = [night.isoformat() for night in nights]
     command = [sys.executable, "-m", "tests.published_lake", str(lake), str(bundle), *names]
     subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
-    return lake
 
 
 @contextmanager

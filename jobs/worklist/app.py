@@ -14,6 +14,7 @@ from starlette.staticfiles import StaticFiles
 from jobs.worklist import (
     answer_pages,
     api,
+    double_reading_pages,
     drift_pages,
     model_pages,
     night_pages,
@@ -31,7 +32,15 @@ from jobs.worklist.room import ReadingRoom
 
 LOG = logging.getLogger(__name__)
 
-PAGES: Final = (night_pages, answer_pages, single_pages, model_pages, drift_pages, api)
+PAGES: Final = (
+    night_pages,
+    double_reading_pages,
+    answer_pages,
+    single_pages,
+    model_pages,
+    drift_pages,
+    api,
+)
 
 UPLOAD_ADDRESSES: Final = ("/single", "/api/v1/predict")
 

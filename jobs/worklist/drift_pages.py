@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any, Final
 
 from fastapi import APIRouter, Request
@@ -13,7 +14,7 @@ from jobs.published_night import night_of
 from jobs.worklist.charts import Line, draw_lines
 from jobs.worklist.pages import render, tell_night
 from jobs.worklist.requests import CurrentReader, Room
-from model.drift import BRIGHTNESS, FLAGGED, PROBABILITY, RESOLUTION, SCOPE
+from model.drift_measures import BRIGHTNESS, FLAGGED, PROBABILITY, RESOLUTION, SCANNERS, SCOPE
 
 SHOWN_NIGHTS: Final = 30
 
@@ -54,10 +55,11 @@ def show_drift(request: Request, room: Room, _: CurrentReader) -> Response:
     return render(
         request,
         "drift.html",
-        charts=[_draw(chart, judged) for chart in _CHARTS] if judged else [],
+        charts=[*(_draw(chart, judged) for chart in _CHARTS), _draw_scanners(judged)]
+        if judged
+        else [],
         judged=[_describe(one) for one in reversed(judged)],
         missing=[tell_night(night) for night, one in found if one is None],
-        scanners=sorted({name for one in judged for name in one.scanners}),
     )
 
 
@@ -75,6 +77,26 @@ def _draw(chart: Any, nights: list[NightDrift]) -> dict[str, Any]:  # noqa: ANN4
         floor=floor,
     )
     return {"title": title, "drawn": drawn}
+
+
+def _draw_scanners(nights: list[NightDrift]) -> dict[str, Any]:
+    """Draw the share of each of the scanners that made most images."""
+    sums: Counter[str] = Counter()
+    for one in nights:
+        sums.update(one.scanners)
+    alarms = [any(test.alarm and test.measure == SCANNERS for test in one.tests) for one in nights]
+    kinds = ("a", "b", "c")
+    drawn = draw_lines(
+        "Share of images by scanner, by night",
+        [one.night.strftime("%m-%d") for one in nights],
+        [
+            Line(name, [one.scanners.get(name, 0.0) for one in nights], alarms, kind)
+            for (name, _), kind in zip(sums.most_common(len(kinds)), kinds, strict=False)
+        ],
+        percent=True,
+        floor=0.0,
+    )
+    return {"title": "Scanners that made most images", "drawn": drawn}
 
 
 def _describe(one: NightDrift) -> dict[str, Any]:

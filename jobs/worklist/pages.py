@@ -69,6 +69,8 @@ def make_environment() -> Environment:
     environment.filters["reason"] = lambda name: REASONS_IN_WORDS.get(name, name)
     environment.filters["share"] = lambda value: "-" if value is None else f"{value:.1%}"
     environment.filters["number"] = lambda value: "-" if value is None else f"{value:,}"
+    for name in environment.list_templates(extensions=["html"]):
+        environment.get_template(name)  # compiled now, not while the first reader waits
     return environment
 
 

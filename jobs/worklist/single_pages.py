@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 from dataclasses import asdict
-from typing import Any
+from typing import Any, Final
 
 from fastapi import APIRouter, Request
 from starlette.concurrency import run_in_threadpool
@@ -16,6 +16,9 @@ from jobs.worklist.pages import render
 from jobs.worklist.rendering import ShownImage, choose_frame
 from jobs.worklist.requests import CurrentReader, FormUpload, Room
 from jobs.worklist.room import ReadingRoom
+
+MOST_FRAMES: Final = 24
+"""Of a long series the page shows those of the highest probability."""
 
 router = APIRouter(include_in_schema=False)
 
@@ -42,9 +45,10 @@ def describe_upload(
 ) -> list[dict[str, Any]]:
     """Score a file and return what the page shows of each of its frames.
 
-    With LIME the frame of the highest probability is explained, which takes seconds.
+    Of more than `MOST_FRAMES` those of the highest probability are shown. With LIME the frame of
+    the highest probability is explained, which takes seconds.
     """
-    predictions = room.predictor.predict([content])[0]
+    predictions = choose_shown(room.predictor.predict([content])[0])
     pictures = room.renderer.show_bytes(content)
     shown = [choose_frame(pictures, one.row["frame"]) for one in predictions]
     explained = _explain(room, content, predictions) if with_lime else {}
@@ -52,6 +56,15 @@ def describe_upload(
         _describe(room, prediction, picture, explained.get(number))
         for number, (prediction, picture) in enumerate(zip(predictions, shown, strict=True))
     ]
+
+
+def choose_shown(predictions: list[Prediction]) -> list[Prediction]:
+    """Keep the frames of the highest probability, in the order of the file."""
+    order = sorted(
+        range(len(predictions)),
+        key=lambda number: -(predictions[number].row["probability"] or 0.0),
+    )
+    return [predictions[number] for number in sorted(order[:MOST_FRAMES])]
 
 
 def _explain(
@@ -102,4 +115,5 @@ def _render(
         bundle=f"{card.name} {card.version}",
         maximum_mebibytes=room.options.maximum_upload_bytes // 1024**2,
         perturbations=room.terms.perturbations,
+        most_frames=MOST_FRAMES,
     )

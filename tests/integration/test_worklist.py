@@ -17,46 +17,24 @@ import schemathesis
 from hypothesis import HealthCheck, Phase, given, settings
 from PIL import Image
 
-from model.bundle import packaged_bundle_folder
 from tests.builders import MINI_LAKE
-from tests.reading_room import (
-    LAST_NIGHT,
-    ROOT,
-    RunningWorklist,
-    an_image,
-    publish_mini_lake,
-    run_worklist,
-)
+from tests.reading_room import LAST_NIGHT, ROOT, RunningWorklist, an_image
 from tests.unit.jobs.worklist.rooms import hidden_fields
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
-PACS = "https://pacs.example/viewer?study={study_uid}"
 FOLDER = MINI_LAKE / f"incoming/night={LAST_NIGHT.isoformat()}"
 DICOM = FOLDER / "neuro/study-0007/series-1/slice-002.dcm"
 EXAMPLES = 12
 
 
-@pytest.fixture(scope="module")
-def worklist(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningWorklist]:
-    folder = tmp_path_factory.mktemp("reading")
-    lake = publish_mini_lake(folder, packaged_bundle_folder(), LAST_NIGHT)
-    environ = {
-        "MRI_TRIAGE__WORKLIST__PACS_URL": PACS,
-        "MRI_TRIAGE__WORKLIST__LOCAL_ROLES": "[reader, pacs]",
-        "MRI_TRIAGE__EXPLANATION__PERTURBATIONS": "30",
-    }
-    with run_worklist(lake, folder, environ) as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
+@pytest.fixture
 def client(worklist: RunningWorklist) -> Iterator[httpx.Client]:
     with httpx.Client(base_url=worklist.url, timeout=120) as made:
         yield made
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def rows(worklist: RunningWorklist) -> dict[str, dict[str, Any]]:
     """The night's rows by the name of their object."""
     path = worklist.lake / f"results/night={LAST_NIGHT.isoformat()}/results.parquet"
@@ -161,6 +139,14 @@ def test_the_picture_of_an_image_is_drawn_and_marked(
         "height": row["box_height"],
     }
     assert marks["outline"].startswith("M")
+
+
+def test_double_reading_shows_the_picture_and_no_mark(client: httpx.Client) -> None:
+    page = client.get(f"/nights/{LAST_NIGHT}/double-reading").text
+
+    assert "picture.png" in page
+    assert "marks.json" not in page
+    assert 'class="box"' not in page
 
 
 def test_the_night_s_explanations_are_shown(

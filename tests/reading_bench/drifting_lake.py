@@ -33,12 +33,13 @@ from jobs.scoring_udf import DecodingOptions
 from jobs.single_image import ImagePredictor, PredictionTerms
 from model.bundle import open_bundle, packaged_bundle_folder
 from model.decoding import decode_object
-from model.drift import DriftLimits, NightImages, judge_drift
+from model.drift import DriftLimits, judge_drift
+from model.drift_images import NightImages
 from model.errors import ImageError
 from model.images import GrayPixels
 from model.preflight import DecodingLimits
 from tests.builders import MINI_LAKE
-from tests.mini_lake.anatomy import Plane
+from tests.mini_lake.anatomy import Field, Plane
 from tests.mini_lake.contrasts import Contrast
 from tests.mini_lake.dicom_files import Examination, Scanner, SliceTags, encode_slice
 from tests.reading_room import ROOT
@@ -139,12 +140,13 @@ def vary(
     side: int,
     gain: float,
     random: np.random.Generator,
-) -> np.ndarray[Any, np.dtype[np.float64]]:
+) -> Field:
     """Turn, scale, brighten and disturb a slice."""
     square = ndimage.zoom(pixels, side / max(pixels.shape), order=1)
     turned = ndimage.rotate(square, random.uniform(-8, 8), reshape=False, order=1)
     bent = np.clip(turned, 0, 1) ** random.uniform(0.9, 1.1) * gain
-    return np.clip(bent + random.normal(0, 0.01, turned.shape), 0, 1)
+    noisy: Field = np.clip(bent + random.normal(0, 0.01, turned.shape), 0, 1)
+    return noisy
 
 
 def run_command(lake: Path, nights: Sequence[list[Row]]) -> None:

@@ -110,6 +110,13 @@ def test_the_settings_are_shipped_with_the_package(name: str) -> None:
     assert resources.files("conf").joinpath(name).is_file()
 
 
+@pytest.mark.parametrize(
+    "name", ["templates/base.html", "static/worklist.css", "static/worklist.js", "static/icon.svg"]
+)
+def test_the_pages_of_the_worklist_are_shipped_with_the_package(name: str) -> None:
+    assert resources.files("jobs.worklist").joinpath(name).is_file()
+
+
 def test_the_wheel_holds_the_four_packages_and_no_tests() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
 

@@ -11,10 +11,20 @@ from flows.local_prefect import keep_quiet
 
 keep_quiet(os.environ)  # before Prefect is imported for the first time
 
+from prefect.logging import disable_run_logger  # noqa: E402
 from prefect.states import Completed, Failed  # noqa: E402
 
-from flows.nightly import describe_lateness, find_unfinished, needs_a_run, summarise  # noqa: E402
+from flows.nightly import (  # noqa: E402
+    describe_lateness,
+    find_drift_of,
+    find_unfinished,
+    needs_a_run,
+    summarise,
+)
+from jobs.night_drift import read_drift  # noqa: E402
 from jobs.night_states import NightState, NightStatus  # noqa: E402
+from tests.unit.jobs.night_builders import folder_lake  # noqa: E402
+from tests.unit.jobs.test_night_drift import night, publish_night  # noqa: E402
 
 NIGHT = date(2026, 11, 20)
 
@@ -79,3 +89,26 @@ def test_one_failed_night_fails_the_run_and_is_named() -> None:
 
 def test_published_nights_are_named() -> None:
     assert summarise({NIGHT: Completed()}).message == "published: 2026-11-20"
+
+
+def test_a_night_that_came_too_dark_is_told_and_written_down(
+    settings: Settings, tmp_path: Path
+) -> None:
+    lake = folder_lake(tmp_path)
+    for number in range(7):
+        publish_night(lake, number, brightness=0.2 if number == 6 else 0.3)
+
+    with disable_run_logger():
+        told = {number: find_drift_of(night(number), Completed(), settings) for number in (5, 6)}
+
+    assert told[5] == []
+    assert any(one.startswith("drift: images are darker") for one in told[6])
+    written = read_drift(lake, night(6))
+    assert written is not None
+    assert written.alarms
+
+
+def test_what_goes_wrong_with_drift_does_not_fail_a_published_night(settings: Settings) -> None:
+    with disable_run_logger():
+        assert find_drift_of(NIGHT, Completed(), settings) == []
+        assert find_drift_of(NIGHT, Failed(), settings) == []

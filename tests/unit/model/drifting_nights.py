@@ -7,7 +7,7 @@ from datetime import date, timedelta
 
 import numpy as np
 
-from model.drift import NightImages
+from model.drift_images import NightImages
 
 FIRST = date(2026, 1, 1)
 SCANNERS = ("GE", "Philips", "Siemens")

@@ -5,16 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from model.drift import (
-    BRIGHTNESS,
-    FLAGGED,
-    SCANNERS,
-    SCOPE,
-    DriftLimits,
-    NightImages,
-    judge_drift,
-    stability_index,
-)
+from model.drift import DriftLimits, DriftVerdict, judge_drift
+from model.drift_images import NightImages
+from model.drift_measures import BRIGHTNESS, FLAGGED, SCANNERS, SCOPE, stability_index
 from tests.unit.model.drifting_nights import bring_scanner, darken, draw_night
 
 QUICK = DriftLimits(deals=299)
@@ -65,6 +58,12 @@ def test_a_night_that_stands_out_is_no_reference_for_those_after_it(
 
     assert verdict.set_aside == (nights[DARK].night,)
     assert nights[DARK].night not in verdict.reference_nights
+    without = judge_drift(nights[DARK + 1], nights[:DARK], QUICK)
+    assert indices(verdict) == indices(without)
+
+
+def indices(verdict: DriftVerdict) -> dict[tuple[str, str | None], float]:
+    return {(test.measure, test.scanner): test.stability_index for test in verdict.tests}
 
 
 def test_of_a_hundred_usual_nights_at_most_five_raise_an_alarm() -> None:

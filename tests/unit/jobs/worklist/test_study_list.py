@@ -104,6 +104,7 @@ def test_the_sample_for_double_reading_is_random_and_the_same_for_everybody(
     assert len(set(sample)) == 30
     # Neither the likely nor the unlikely ones: thirds of the probabilities come about alike.
     thirds = Counter(int(one, 16) // 50 for one in sample)
+    assert len(thirds) == 3
     assert min(thirds.values()) >= 4
 
 
