@@ -92,8 +92,8 @@ def measure_sizes(bench: Bench) -> Iterator[Row]:
             (
                 f"{1000 * costs[size]:.2f} ms an image on {bench.cores} cores, "
                 f"{1000 * found['cpu_seconds'] / found['images']:.2f} ms of CPU; driver "
-                f"{memory['driver']:.0f} MiB, JVM {memory['jvm']:.0f} MiB, worker and decoding process "
-                f"{memory['worker']:.0f} MiB"
+                f"{memory['driver']:.0f} MiB, JVM {memory['jvm']:.0f} MiB, worker and decoding "
+                f"process {memory['worker']:.0f} MiB"
             ),
             "worker at most 1.8 GB",
         )
