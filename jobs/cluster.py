@@ -6,6 +6,7 @@ name that Python. The code goes along nonetheless, so that driver and workers ca
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 import zipfile
 from pathlib import Path
@@ -32,14 +33,16 @@ def ship_to_workers(spark: SparkSession, *folders: Path) -> None:
         folders: the bundle, and what was derived from it.
     """
     context = spark.sparkContext
-    shipped = {Path(name).name for name in context.listFiles}
-    if CODE_NAME not in shipped:
-        # In the session's own folder, which is removed when the driver ends.
-        folder = tempfile.mkdtemp(prefix="code-", dir=context.getConf().get("spark.local.dir"))
-        context.addPyFile(str(write_code(Path(folder))))
+    # In the session's own folder, which is removed when the driver ends.
+    place = Path(tempfile.mkdtemp(prefix="shipped-", dir=context.getConf().get("spark.local.dir")))
+    if CODE_NAME not in {Path(name).name for name in context.listFiles}:
+        context.addPyFile(str(write_code(place)))
+    shipped = {name.rpartition("#")[2] for name in context.listArchives}
     for folder in folders:
         if folder.name not in shipped:
-            context.addFile(str(folder), recursive=True)
+            # An archive, because Spark ships no folders of the driver's own disk to a cluster.
+            archive = shutil.make_archive(str(place / folder.name), "zip", folder)
+            context.addArchive(f"{archive}#{folder.name}")
 
 
 def find_shipped(folder: Path) -> Path:

@@ -87,7 +87,8 @@ def scores(
 
 
 def slices(count: int) -> Iterator[DecodedImage]:
-    files = [file for file in mini_lake_files() if file.name.endswith(".jpg")]
+    named = [file for file in mini_lake_files() if "neuro-study" in file.name]
+    files = [file for file in named if file.name.endswith(".jpg")]
     for file in files[:count]:
         for image in decode_object(file.data, LIMITS):
             if isinstance(image, DecodedImage):
