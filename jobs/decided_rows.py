@@ -131,7 +131,8 @@ def _frame_problems(results: pa.Table) -> list[str]:
         return []
     starts = np.flatnonzero(_begins_object(results))
     sizes = np.diff(np.append(starts, results.num_rows))
-    expected = np.arange(results.num_rows) - np.repeat(starts, sizes)
+    numbers = np.arange(results.num_rows, dtype=np.int64)
+    expected: npt.NDArray[np.int64] = numbers - np.repeat(starts, sizes)
     frames = pc.fill_null(results["frame"], -1).to_numpy().astype(np.int64)
     whole_object = (frames == -1) & (np.repeat(sizes, sizes) == 1)
     wrong = int(np.count_nonzero((frames != expected) & ~whole_object))

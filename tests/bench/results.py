@@ -139,7 +139,7 @@ def _stage_rows(report: Mapping[str, Any]) -> list[tuple[str, ...]]:
 
 def sizing_rows(report: Mapping[str, Any]) -> list[tuple[str, ...]]:
     """Say how many cores a night of some sizes needs, and what they cost."""
-    heading = (
+    heading: tuple[str, ...] = (
         "images a night",
         "core-hours",
         f"cores for {NIGHT_HOURS} hours, with {SPARE - 1:.0%} to spare",

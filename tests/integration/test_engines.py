@@ -5,8 +5,10 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 
 from model.bundle import open_bundle, packaged_bundle_folder
@@ -26,12 +28,13 @@ from model.preprocessing import prepare_image
 from tests.torture.originals import mini_lake_files
 from tests.unit.model.decoding_samples import LIMITS
 
+Arrays = dict[str, npt.NDArray[Any]]
+
 ROOT = Path(__file__).parents[2]
 BATCH = 8
 
 SCORE = """
 import sys
-import numpy as np
 from pathlib import Path
 from model.bundle import load_network, open_bundle, packaged_bundle_folder
 from model.derived_network import open_derived
@@ -66,7 +69,7 @@ def networks(cache: Path) -> list[DerivedNetwork]:
 def scores(
     networks: list[DerivedNetwork],
     tmp_path_factory: pytest.TempPathFactory,
-) -> dict[str, np.ndarray]:
+) -> Arrays:
     """Scores of some slices by each engine, from a process of its own: TensorFlow stays out."""
     folder = tmp_path_factory.mktemp("scores")
     parameters = open_bundle(packaged_bundle_folder()).card.preprocessing
@@ -95,7 +98,7 @@ def slices(count: int) -> Iterator[DecodedImage]:
                 yield image
 
 
-def test_folding_the_norms_changes_nothing_that_counts(scores: dict[str, np.ndarray]) -> None:
+def test_folding_the_norms_changes_nothing_that_counts(scores: Arrays) -> None:
     temperature = open_bundle(packaged_bundle_folder()).card.temperature
     unfolded = 1.0 / (1.0 + np.exp(-scores["logit"].ravel().astype(np.float64) / temperature))
     np.testing.assert_allclose(scores["probabilities0"], unfolded, atol=1e-4)
@@ -103,7 +106,7 @@ def test_folding_the_norms_changes_nothing_that_counts(scores: dict[str, np.ndar
 
 @pytest.mark.parametrize("what", ["probabilities", "scope", "maps"])
 def test_openvino_in_fp32_scores_as_tensorflow_does(
-    scores: dict[str, np.ndarray],
+    scores: Arrays,
     what: str,
 ) -> None:
     assert np.ptp(scores["probabilities0"]) > 0.5

@@ -1,6 +1,7 @@
 import itertools
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pytest
 
@@ -8,7 +9,11 @@ from jobs.dealing import choose_tasks, cut_by_cost, deal, measure_costs
 from jobs.schemas import INVENTORY
 
 
-def slice_costs(costs: np.ndarray, order: np.ndarray, tasks: int) -> list[float]:
+def slice_costs(
+    costs: npt.NDArray[np.float64],
+    order: npt.NDArray[np.int64],
+    tasks: int,
+) -> list[float]:
     """Cost of each task as Spark cuts a local table: consecutive slices of equal length."""
     count = len(order)
     ends = [task * count // tasks for task in range(tasks + 1)]
