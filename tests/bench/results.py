@@ -20,7 +20,15 @@ NIGHT_HOURS = 4
 SPARE = 1.5
 CORE_HOUR_DOLLARS = 0.05
 """About what clouds ask for a virtual core of a general machine, on demand."""
-STAGES_HEADING = ("stage", "seconds of work", "ms an image", "share")
+ARM_HEADING = (
+    "arm",
+    "what",
+    "images",
+    "images/s (median)",
+    "lowest - highest",
+    "CPU ms an image",
+    "peak MiB",
+)
 
 
 def make_report(
@@ -98,17 +106,7 @@ def _stages(rounds: Mapping[str, Sequence[Mapping[str, Any]]]) -> dict[str, floa
 
 
 def _arm_rows(report: Mapping[str, Any]) -> list[tuple[str, ...]]:
-    rows = [
-        (
-            "arm",
-            "what",
-            "images",
-            "images/s (median)",
-            "lowest - highest",
-            "CPU ms an image",
-            "peak MiB",
-        )
-    ]
+    rows: list[tuple[str, ...]] = [ARM_HEADING]
     for name, arm in report["arms"].items():
         rates = arm["images_per_second"]
         version = arm["ready"].get("version")

@@ -18,7 +18,6 @@ from model.quick_filters import (
     smooth_by_one,
 )
 
-FloatType = type[np.float32 | np.float64]
 SHAPES = [(128, 128), (128, 97), (31, 64), (9, 5), (1, 1), (1, 7)]
 
 
@@ -52,15 +51,13 @@ def test_masks_grow_and_shrink_as_scipy_s_do(shape: tuple[int, int], steps: int)
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 200, 4096])
-@pytest.mark.parametrize("kind", [np.float32, np.float64])
-def test_percentiles_are_numpy_s_to_the_bit(
-    count: int, kind: type[np.float32 | np.float64]
-) -> None:
+def test_percentiles_are_numpy_s_to_the_bit(count: int) -> None:
     for seed in range(20):
-        values = np.random.default_rng(seed).normal(size=count).astype(kind)
-        expected = np.percentile(values, (0.5, 1.0, 50.0, 99.0, 99.5, 100.0))
-        found = percentiles(values, 0.5, 1.0, 50.0, 99.0, 99.5, 100.0)
-        assert found == tuple(float(value) for value in expected)
+        doubles = np.random.default_rng(seed).normal(size=count)
+        for values in (doubles, doubles.astype(np.float32)):
+            expected = np.percentile(values, (0.5, 1.0, 50.0, 99.0, 99.5, 100.0))
+            found = percentiles(values, 0.5, 1.0, 50.0, 99.0, 99.5, 100.0)
+            assert found == tuple(float(value) for value in expected)
 
 
 def test_the_median_is_compared_without_being_found() -> None:
