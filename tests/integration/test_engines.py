@@ -35,6 +35,7 @@ BATCH = 8
 
 SCORE = """
 import sys
+import numpy as np
 from pathlib import Path
 from model.bundle import load_network, open_bundle, packaged_bundle_folder
 from model.derived_network import open_derived
