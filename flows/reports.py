@@ -78,6 +78,7 @@ def format_night_page(
         "## The run",
         "",
         *_markdown_table([("what", "value"), *_fact_rows(outcome)]),
+        *_stage_lines(outcome),
     ]
     return "\n".join(lines)
 
@@ -165,6 +166,25 @@ def _worst_lines(worst: Sequence[WorstCase]) -> list[str]:
             "",
         ]
     return lines
+
+
+def _stage_lines(outcome: NightOutcome) -> list[str]:
+    """List where the time went; nothing if it was not measured."""
+    total = sum(outcome.stages.values())
+    if not total:
+        return []
+    rows: list[Row] = [("stage", "seconds of work", "share", "ms an image")]
+    rows.extend(
+        (
+            stage,
+            f"{spent:.1f}",
+            f"{spent / total:.0%}",
+            f"{1000 * spent / max(1, outcome.rows):.1f}",
+        )
+        for stage, spent in outcome.stages.items()
+    )
+    note = "Over all workers; stages overlap, and rows that were scored before cost nothing here."
+    return ["", "## Where the time went", "", *_markdown_table(rows), "", note]
 
 
 def _fact_rows(outcome: NightOutcome) -> list[Row]:

@@ -11,7 +11,6 @@ import tempfile
 import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
-from urllib.parse import urlsplit
 
 from pyspark import SparkFiles, TaskContext
 
@@ -35,16 +34,14 @@ def ship_to_workers(spark: SparkSession, *folders: Path) -> None:
     """
     context = spark.sparkContext
     # In the session's own folder, which is removed when the driver ends.
-    local = context.getConf().get("spark.local.dir")
+    place = Path(tempfile.mkdtemp(prefix="shipped-", dir=context.getConf().get("spark.local.dir")))
     if CODE_NAME not in {Path(name).name for name in context.listFiles}:
-        code = Path(tempfile.mkdtemp(prefix="code-", dir=local))
-        context.addPyFile(str(write_code(code)))
-    shipped = {urlsplit(name).fragment for name in context.listArchives}
+        context.addPyFile(str(write_code(place)))
+    shipped = {name.rpartition("#")[2] for name in context.listArchives}
     for folder in folders:
         if folder.name not in shipped:
-            # As one file: Spark ships no local folder to a cluster.
-            packed = Path(tempfile.mkdtemp(prefix="folder-", dir=local)) / "folder"
-            archive = shutil.make_archive(str(packed), "zip", folder)
+            # An archive, because Spark ships no folders of the driver's own disk to a cluster.
+            archive = shutil.make_archive(str(place / folder.name), "zip", folder)
             context.addArchive(f"{archive}#{folder.name}")
 
 

@@ -13,6 +13,9 @@ import pyarrow as pa
 TASKS_A_CORE: Final = 4  # evens out tasks of different length; more would waste part batches
 BATCHES_A_TASK: Final = 4  # at least, so that a last part batch wastes little
 
+WASTED_BATCHES: Final = 1.05
+"""More tasks may need so many times the batches of fewer, for the sake of even ends."""
+
 SLICE_BYTES: Final = 512 * 1024
 """An uncompressed slice of 512 x 512 pixels: a larger object costs as many slices more."""
 
@@ -20,12 +23,14 @@ SLICE_BYTES: Final = 512 * 1024
 def choose_tasks(objects: int, cores: int, batch_size: int) -> int:
     """Choose into how many tasks a job is cut.
 
-    Every core has one, large jobs have several; of the numbers of tasks that keep all cores busy
-    the one is taken that fills the network's batches best.
+    Every core has one, large jobs have several: as many as fill the network's batches about as
+    well as any number that keeps all cores busy.
     """
     most = min(objects // (BATCHES_A_TASK * batch_size), TASKS_A_CORE * cores)
     choices = range(cores, max(cores, most) + 1, cores)
-    best = min(choices, key=lambda tasks: (_batches(objects, tasks, batch_size) * tasks, -tasks))
+    batches = {tasks: tasks * _batches(objects, tasks, batch_size) for tasks in choices}
+    most_batches = WASTED_BATCHES * min(batches.values())
+    best = max(tasks for tasks, needed in batches.items() if needed <= most_batches)
     return max(1, min(objects, best))
 
 

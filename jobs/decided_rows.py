@@ -94,6 +94,8 @@ def audit_rows(results: pa.Table, inventory: pa.Table, night: date) -> None:
 
 
 def _object_problems(results: pa.Table, inventory: pa.Table) -> list[str]:
+    if _are_the_listed(results, inventory):
+        return []
     listed, found = references(inventory), references(results).unique()
     lost = inventory.num_rows - _count(pc.is_in(listed, value_set=found))
     foreign = len(found) - _count(pc.is_in(found, value_set=listed.unique()))
@@ -105,22 +107,38 @@ def _object_problems(results: pa.Table, inventory: pa.Table) -> list[str]:
     return problems
 
 
+def _are_the_listed(results: pa.Table, inventory: pa.Table) -> bool:
+    """Tell in a moment whether all is well: both are sorted by key, so that they must be equal.
+
+    Looking up a million texts, as is done if they are not, takes ten seconds and 350 MB.
+    """
+    firsts = results.select(["object_key", "etag"]).filter(pa.array(_begins_object(results)))
+    return all(firsts[name].equals(inventory[name]) for name in firsts.column_names)
+
+
+def _begins_object(results: pa.Table) -> npt.NDArray[np.bool_]:
+    """Return, (n,), which rows have another key than the row before."""
+    begins = np.ones(results.num_rows, dtype=bool)
+    if results.num_rows:
+        keys = results["object_key"].combine_chunks()
+        begins[1:] = pc.not_equal(keys[1:], keys[:-1]).to_numpy(zero_copy_only=False)
+    return begins
+
+
 def _frame_problems(results: pa.Table) -> list[str]:
     """Every object must have one row without a frame, or the frames 0, 1, 2 ... once each."""
     if results.num_rows == 0:
         return []
-    keys = results["object_key"].combine_chunks()
-    is_first = np.ones(len(keys), dtype=bool)
-    is_first[1:] = pc.not_equal(keys[1:], keys[:-1]).to_numpy(zero_copy_only=False)
-    starts = np.flatnonzero(is_first)
-    sizes = np.diff(np.append(starts, len(keys)))
-    expected = np.arange(len(keys)) - np.repeat(starts, sizes)
+    starts = np.flatnonzero(_begins_object(results))
+    sizes = np.diff(np.append(starts, results.num_rows))
+    numbers = np.arange(results.num_rows, dtype=np.int64)
+    expected: npt.NDArray[np.int64] = numbers - np.repeat(starts, sizes)
     frames = pc.fill_null(results["frame"], -1).to_numpy().astype(np.int64)
     whole_object = (frames == -1) & (np.repeat(sizes, sizes) == 1)
     wrong = int(np.count_nonzero((frames != expected) & ~whole_object))
     if not wrong:
         return []
-    return [f"{wrong} of {len(keys)} rows are not the frame that was expected there"]
+    return [f"{wrong} of {results.num_rows} rows are not the frame that was expected there"]
 
 
 def _value_problems(results: pa.Table) -> list[str]:

@@ -119,8 +119,8 @@ def prepare_publication(
     results, places = decide_rows(scores, stamp)
     audit_rows(results, inventory, night)
     studies = make_studies(results, places, stamp.run_id)
-    failed, others = _split_failed(results)
-    warnings = [*_empty_night(night, inventory), *_judge_failures(night, failed, others, limits)]
+    failed = _failed_rows(results)
+    warnings = [*_empty_night(night, inventory), *_judge_failures(night, failed, results, limits)]
     failed_objects = _count_objects(failed)
     return Publication(night, stamp, results, studies, tuple(warnings), failed_objects, limits)
 
@@ -215,29 +215,33 @@ def _empty_night(night: date, inventory: pa.Table) -> list[str]:
     return [warning]
 
 
-def _split_failed(results: pa.Table) -> tuple[pa.Table, pa.Table]:
-    """Return the rows that failed for one of `FAILED_REASONS`, and those of all other objects."""
+def _failed_rows(results: pa.Table) -> pa.Table:
+    """Return the rows that failed for one of `FAILED_REASONS`."""
     reasons = pa.array(sorted(str(reason) for reason in FAILED_REASONS))
-    failed = results.filter(pc.is_in(results["reason"], value_set=reasons))
+    return results.filter(pc.is_in(results["reason"], value_set=reasons))
+
+
+def _rows_of_others(results: pa.Table, failed: pa.Table) -> pa.Table:
+    """Return the rows of objects that did not fail: nearly all, so it copies nearly all."""
     has_failed = pc.is_in(results["object_key"], value_set=failed["object_key"].unique())
-    return failed, results.filter(pc.invert(has_failed))
+    return results.filter(pc.invert(has_failed))
 
 
 def _judge_failures(
     night: date,
     failed_rows: pa.Table,
-    other_rows: pa.Table,
+    results: pa.Table,
     limits: PublishLimits,
 ) -> list[str]:
     failed = _count_objects(failed_rows)
-    objects = failed + _count_objects(other_rows)
+    objects = _count_objects(results)
     too_many = failed > limits.maximum_failed_share * objects
     if not too_many or objects < limits.failed_share_from_objects:
         return []
     found = (
         f"{failed} of {objects} objects of night {night} failed: expected a share of at most "
         f"{limits.maximum_failed_share:g}; of those that failed, "
-        f"{describe_pattern(failed_rows, other_rows)}"
+        f"{describe_pattern(failed_rows, _rows_of_others(results, failed_rows))}"
     )
     if limits.publish_anyway:
         return [f"{found}; published anyway, as asked"]

@@ -6,13 +6,17 @@ import shutil
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from jobs.lake import Lake
 from jobs.registry_current import read_current
 from jobs.registry_keys import bundle_key
 from model.bundle import BUNDLE_FILES, Bundle, digest_of, open_bundle
 from model.errors import BundleError, NotRetrievedError, OutputError
+from model.kept_folders import mark_used
+
+DIGEST_PATTERN: Final = "[0-9a-f]" * 64
+"""Of the names of the cache's folders."""
 
 
 @dataclass(frozen=True)
@@ -86,6 +90,7 @@ def fetch_bundle(
     """
     bundle = _open_kept(cache / digest, digest) if digest is not None else None
     bundle = bundle or _fetch(lake, name, version, digest, cache)
+    mark_used(bundle.folder, DIGEST_PATTERN)
     card = bundle.card
     if (card.name, card.version) != (name, version):
         message = (

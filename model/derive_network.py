@@ -73,7 +73,7 @@ def draw_pictures(count: int, size: int) -> npt.NDArray[np.uint8]:
         [ndimage.gaussian_filter(one, 1 + number % 7) for number, one in enumerate(noise)]
     )
     smooth /= np.abs(smooth).max(axis=(1, 2), keepdims=True)
-    return (127.5 + 127.5 * smooth).astype(np.uint8)
+    return np.asarray(127.5 + 127.5 * smooth, dtype=np.uint8)
 
 
 def measure_difference(found: Outputs, expected: Outputs) -> float:

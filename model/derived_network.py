@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import os
 import shutil
 import subprocess
@@ -19,10 +20,14 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any, Final
 
+from model import errors
 from model.bundle import Bundle
 from model.engine_choice import EngineChoice
 from model.engine_tensorflow import RunNetwork
 from model.errors import BundleError
+from model.kept_folders import mark_used
+
+LOG = logging.getLogger(__name__)
 
 MANIFEST_FILE: Final = "manifest.json"
 GRAPH_FILE: Final = "network.pb"
@@ -36,9 +41,6 @@ FILES: Final = {
 
 DERIVATION: Final = 1
 """Counts up when the same bundle would be turned into other files."""
-
-KEPT: Final = 8
-"""Folders of a cache; those used longest ago go first."""
 
 
 @dataclass(frozen=True)
@@ -76,9 +78,9 @@ def derive_or_find(
     """
     folder = cache / derived_name(bundle, choice, batch_size)
     if not _is_sound(folder):
+        LOG.info("the network is made ready for %s, once on this machine", choice.label)
         _derive_apart(bundle, choice, batch_size, folder)
-    os.utime(folder)
-    _remove_oldest(cache)
+    mark_used(folder, "engine-*")
     return open_derived(folder)
 
 
@@ -174,12 +176,9 @@ def _derive_apart(bundle: Bundle, choice: EngineChoice, batch_size: int, folder:
 def _error_of(done: subprocess.CompletedProcess[str], choice: EngineChoice) -> Exception:
     lines = done.stdout.strip().splitlines() or [""]
     kind, _, text = lines[-1].partition(": ")
-    known: dict[str, type[Exception]] = {}
-    import model.errors  # noqa: PLC0415 - looked up by name
-
-    known = {name: found for name, found in vars(model.errors).items() if isinstance(found, type)}
-    if kind in known:
-        return known[kind](text)
+    known = getattr(errors, kind, None)
+    if isinstance(known, type) and issubclass(known, errors.TriageError):
+        return known(text)
     last = (done.stderr.strip().splitlines() or ["nothing"])[-1]
     message = f"the network cannot be made ready for {choice.label}: {last[:300]}"
     return BundleError(message)
@@ -191,12 +190,6 @@ def _is_sound(folder: Path) -> bool:
     except BundleError:
         return False
     return True
-
-
-def _remove_oldest(cache: Path) -> None:
-    folders = [path for path in cache.glob("engine-*") if path.is_dir()]
-    for old in sorted(folders, key=lambda path: path.stat().st_mtime)[:-KEPT]:
-        shutil.rmtree(old, ignore_errors=True)
 
 
 def _digest(path: Path) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from tests.bench.image_work import Work
-from tests.bench.processes import MemoryWatch, cpu_seconds
+from tests.bench.processes import ProcessWatch
 from tests.bench.serving import ONE_THREAD, ArmProcess
 
 
@@ -29,8 +29,7 @@ class Arm(Protocol):
 
 def _measure(processes: list[ArmProcess]) -> dict[str, Any]:
     pids = tuple(one.process.pid for one in processes)
-    before = cpu_seconds(pids)
-    with MemoryWatch(pids) as memory:
+    with ProcessWatch(pids) as watch:
         begin = time.perf_counter()
         for one in processes:
             one.go()
@@ -40,8 +39,8 @@ def _measure(processes: list[ArmProcess]) -> dict[str, Any]:
         **found[0],
         "images": sum(one["images"] for one in found),
         "seconds": found[0]["seconds"] if len(found) == 1 else seconds,
-        "cpu_seconds": cpu_seconds(pids) - before,
-        "memory_mib": memory.peaks,
+        "cpu_seconds": watch.cpu_seconds,
+        "memory_mib": watch.peaks,
     }
 
 

@@ -13,21 +13,21 @@ SAMPLE_SECONDS: Final = 0.2
 MEBIBYTE: Final = 1024**2
 
 
-def cpu_seconds(pids: Iterable[int]) -> float:
-    """Return user and system seconds of processes and all below them, ended children included."""
-    total = 0.0
+def cpu_seconds(pids: Iterable[int]) -> dict[int, float]:
+    """Return user and system seconds so far of processes and all below them, by process id."""
+    found = {}
     for process in _trees(pids):
         try:
             times = process.cpu_times()
         except psutil.Error:
             continue
-        total += times.user + times.system + times.children_user + times.children_system
-    return total
+        found[process.pid] = times.user + times.system
+    return found
 
 
 @dataclass
-class MemoryWatch:
-    """Samples resident memory until stopped.
+class ProcessWatch:
+    """Samples memory and processor time until stopped.
 
     Attributes:
         pids: the roots of an arm.
@@ -36,11 +36,14 @@ class MemoryWatch:
 
     pids: tuple[int, ...]
     peaks: dict[str, float] = field(default_factory=dict)
+    _before: dict[int, float] = field(default_factory=dict)
+    _last: dict[int, float] = field(default_factory=dict)
     _stop: threading.Event = field(default_factory=threading.Event)
     _thread: threading.Thread | None = None
 
     def __enter__(self) -> Self:
         """Start."""
+        self._before = cpu_seconds(self.pids)
         self._thread = threading.Thread(target=self._sample, daemon=True)
         self._thread.start()
         return self
@@ -50,11 +53,18 @@ class MemoryWatch:
         self._stop.set()
         if self._thread is not None:
             self._thread.join()
+        self._last |= cpu_seconds(self.pids)
+
+    @property
+    def cpu_seconds(self) -> float:
+        """Of all processes since the start, those that ended meanwhile included."""
+        return sum(spent - self._before.get(pid, 0.0) for pid, spent in self._last.items())
 
     def _sample(self) -> None:
         while not self._stop.wait(SAMPLE_SECONDS):
             for kind, size in measure_memory(self.pids).items():
                 self.peaks[kind] = max(self.peaks.get(kind, 0.0), size)
+            self._last |= cpu_seconds(self.pids)
 
 
 def measure_memory(pids: Iterable[int]) -> dict[str, float]:

@@ -60,7 +60,7 @@ def main() -> None:
             ScoreKeys,
             fn_constructor_args=(work,),
             batch_size=KEYS_A_BATCH,
-            concurrency=cores,
+            compute=ray.data.ActorPoolStrategy(size=cores),
             num_cpus=1,
         )
         return len(scored.take_all())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import platform
 from collections.abc import Mapping, Sequence
@@ -15,7 +16,19 @@ from rich.table import Table
 from tests.bench.arms import Arm
 
 GIBIBYTE = 1024**3
-STAGES_HEADING = ("stage", "seconds of work", "ms an image", "share")
+NIGHT_HOURS = 4
+SPARE = 1.5
+CORE_HOUR_DOLLARS = 0.05
+"""About what clouds ask for a virtual core of a general machine, on demand."""
+ARM_HEADING = (
+    "arm",
+    "what",
+    "images",
+    "images/s (median)",
+    "lowest - highest",
+    "CPU ms an image",
+    "peak MiB",
+)
 
 
 def make_report(
@@ -93,17 +106,7 @@ def _stages(rounds: Mapping[str, Sequence[Mapping[str, Any]]]) -> dict[str, floa
 
 
 def _arm_rows(report: Mapping[str, Any]) -> list[tuple[str, ...]]:
-    rows = [
-        (
-            "arm",
-            "what",
-            "images",
-            "images/s (median)",
-            "lowest - highest",
-            "CPU ms an image",
-            "peak MiB",
-        )
-    ]
+    rows: list[tuple[str, ...]] = [ARM_HEADING]
     for name, arm in report["arms"].items():
         rates = arm["images_per_second"]
         version = arm["ready"].get("version")
@@ -132,6 +135,27 @@ def _stage_rows(report: Mapping[str, Any]) -> list[tuple[str, ...]]:
     return rows + [(stage, f"{value:.2f}") for stage, value in report["stages"].items()]
 
 
+def sizing_rows(report: Mapping[str, Any]) -> list[tuple[str, ...]]:
+    """Say how many cores a night of some sizes needs, and what they cost."""
+    heading: tuple[str, ...] = (
+        "images a night",
+        "core-hours",
+        f"cores for {NIGHT_HOURS} hours, with {SPARE - 1:.0%} to spare",
+        f"cost a night at {CORE_HOUR_DOLLARS:.2f} USD a core-hour",
+    )
+    night = report["arms"].get("b")
+    if night is None:
+        return [heading]
+    an_hour = 3600 * night["median"] / report["machine"]["cores"]
+    rows = [heading]
+    for images in (10_000, 1_000_000, 100_000_000):
+        hours = images / an_hour
+        cores = max(1, math.ceil(SPARE * hours / NIGHT_HOURS))
+        cost = SPARE * hours * CORE_HOUR_DOLLARS
+        rows.append((f"{images:,}", f"{hours:,.2f}", f"{cores:,}", f"{cost:,.2f} USD"))
+    return rows
+
+
 def _start_line(report: Mapping[str, Any]) -> str:
     parts = [
         f"{name}: {arm['ready']['start']:.1f} s"
@@ -147,7 +171,7 @@ def _machine_line(report: Mapping[str, Any]) -> str:
 
 
 def _tables(report: Mapping[str, Any]) -> list[list[tuple[str, ...]]]:
-    tables = [_arm_rows(report), _ratio_rows(report), _stage_rows(report)]
+    tables = [_arm_rows(report), _ratio_rows(report), _stage_rows(report), sizing_rows(report)]
     return [rows for rows in tables if len(rows) > 1]
 
 

@@ -89,10 +89,12 @@ def measure_sizes(bench: Bench) -> Iterator[Row]:
         yield (
             "size",
             f"{size:,} images",
-            f"{1000 * costs[size]:.2f} ms an image on {bench.cores} cores, "
-            f"{1000 * found['cpu_seconds'] / found['images']:.2f} ms of CPU; driver "
-            f"{memory['driver']:.0f} MiB, JVM {memory['jvm']:.0f} MiB, worker and decoding process "
-            f"{memory['worker']:.0f} MiB",
+            (
+                f"{1000 * costs[size]:.2f} ms an image on {bench.cores} cores, "
+                f"{1000 * found['cpu_seconds'] / found['images']:.2f} ms of CPU; driver "
+                f"{memory['driver']:.0f} MiB, JVM {memory['jvm']:.0f} MiB, worker and decoding "
+                f"process {memory['worker']:.0f} MiB"
+            ),
             "worker at most 1.8 GB",
         )
     if len(costs) > 1:
@@ -108,8 +110,10 @@ def measure_listing(bench: Bench) -> Iterator[Row]:
     yield (
         "listing",
         f"{found['objects']:,} keys listed and cut into {found['shards']} shards",
-        f"{found['list']:.0f} s and {found['all'] - found['list']:.0f} s; driver's Python "
-        f"{found['peak_mib']} MiB",
+        (
+            f"{found['list']:.0f} s and {found['all'] - found['list']:.0f} s; driver's Python "
+            f"{found['peak_mib']} MiB"
+        ),
         "at most 1 GB",
     )
 
@@ -123,8 +127,10 @@ def measure_publish(bench: Bench) -> Iterator[Row]:
     yield (
         "publish",
         f"{found['rows']:,} rows decided, audited and written",
-        f"{found['all']:.1f} s (decide and audit {found['decide']:.1f} s); driver's Python "
-        f"{found['peak_mib']} MiB",
+        (
+            f"{found['all']:.1f} s (decide and audit {found['decide']:.1f} s); driver's Python "
+            f"{found['peak_mib']} MiB"
+        ),
         "at most 30 s",
     )
 
@@ -158,8 +164,10 @@ def measure_skew(bench: Bench) -> Iterator[Row]:
     yield (
         "skew",
         f"{SERIES} objects of {FRAMES} frames (50 MB) among {bench.small:,} slices / slices alone",
-        f"{rates[0]:.1f} / {rates[1]:.1f} images/s = {rates[0] / rates[1]:.2f}; worker and "
-        f"decoding process {skewed['memory_mib']['worker']:.0f} MiB",
+        (
+            f"{rates[0]:.1f} / {rates[1]:.1f} images/s = {rates[0] / rates[1]:.2f}; worker and "
+            f"decoding process {skewed['memory_mib']['worker']:.0f} MiB"
+        ),
         "no idle cores",
     )
 

@@ -39,6 +39,7 @@ class ArmProcess:
         environ: dict[str, str] | None = None,
     ) -> None:
         """Start it and wait until it is ready."""
+        self._arguments = tuple(arguments)
         begin = time.perf_counter()
         self.process = subprocess.Popen(
             [python, "-m", *arguments],
@@ -79,5 +80,5 @@ class ArmProcess:
             if line.startswith("{"):
                 found: dict[str, Any] = json.loads(line)
                 return found
-        message = f"an arm ended with code {self.process.wait()}: {self.process.args}"
+        message = f"an arm ended with code {self.process.wait()}: {self._arguments}"
         raise RuntimeError(message)

@@ -26,6 +26,7 @@ from jobs.score_night import (
     run_night,
 )
 from jobs.spark_jobs import score_on_spark
+from jobs.stage_seconds import STAGES
 from model.bundle import Bundle
 from model.errors import (
     BundleError,
@@ -351,3 +352,11 @@ def test_a_storage_that_goes_away_is_a_transient_error_and_no_row(
         score_on_spark(spark, run.inventory.slice(0, 3), task)
 
     close_night(run)
+
+
+def test_where_the_time_went_is_told_by_the_workers(first_night: FinishedNight) -> None:
+    record = next((first_night.lake / "runs").rglob("run.json"))
+    stages = json.loads(record.read_text("utf-8"))["stages"]
+    assert set(stages) == set(STAGES)
+    assert all(seconds >= 0 for seconds in stages.values())
+    assert stages["predict"] > 0 < stages["decode"]

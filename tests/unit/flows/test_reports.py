@@ -161,3 +161,13 @@ def test_the_shown_settings_say_of_secrets_only_whether_they_are_set() -> None:
     assert "# AWS_SECRET_ACCESS_KEY: set" in shown
     assert "# AWS_SESSION_TOKEN: not set" in shown
     assert "cores: 2" in shown
+
+
+def test_the_page_tells_where_the_time_went() -> None:
+    outcome = replace(OUTCOME, rows=100, stages={"fetch": 1.0, "predict": 3.0})
+    page = format_night_page(outcome, [], [], [])
+    assert "| predict | 3.0 | 75% | 30.0 |" in page
+
+
+def test_a_night_without_measured_stages_has_no_table_of_them() -> None:
+    assert "Where the time went" not in format_night_page(OUTCOME, [], [], [])
