@@ -46,7 +46,7 @@ def test_a_calibrated_bundle_decides_by_the_engine_s_own_limits() -> None:
 
 @pytest.mark.parametrize(
     "changes",
-    [{"newly_flagged": 11}, {"newly_flagged": 6, "newly_cleared": 5}, {"tumors_lost": 1}],
+    [{"newly_flagged": 21}, {"newly_cleared": 6}, {"tumors_lost": 1}],
 )
 def test_a_bundle_that_decides_too_differently_does_not_start(changes: dict[str, int]) -> None:
     card = make_card(engines={BF16.label: calibration(**changes)})
