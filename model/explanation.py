@@ -256,8 +256,10 @@ def rank_agreement(
     Weights below `NOT_DRAWN` of the strongest count as equal: they are what the sampling leaves
     over, no reader sees them, and their order means nothing.
     """
+    if len(one) < FEWEST_SWITCHED:
+        return None
     ranked = [np.where(np.abs(w) < NOT_DRAWN * np.abs(w).max(), 0.0, w) for w in (one, other)]
-    if len(one) < FEWEST_SWITCHED or any(np.ptp(weights) == 0.0 for weights in ranked):
+    if any(np.ptp(weights) == 0.0 for weights in ranked):
         return None
     return _rounded(spearmanr(*ranked).statistic)
 

@@ -19,7 +19,7 @@ from model.preprocessing import Region
 from model.tumor_map import TumorMap
 
 LOW_FIT: Final = 0.5  # the segments explain less than half of what the score did
-LEAST_STABILITY: Final = 0.6
+LEAST_STABILITY: Final = 0.5
 LEAST_INSIDE: Final = 0.9
 LEAST_MAP_AGREEMENT: Final = 1.0
 """Of the mean weight inside the map's outline over that of the head: 1 is chance."""
