@@ -125,7 +125,8 @@ def _cut_background(head: Mask, first: int) -> SegmentMap:
     middle = ndimage.center_of_mass(head)
     angles = np.arctan2(rows - middle[0], columns - middle[1])
     sectors = np.floor((angles + np.pi) / (2 * np.pi) * BACKGROUND_SEGMENTS).astype(np.int32)
-    return first + np.minimum(sectors, BACKGROUND_SEGMENTS - 1)
+    numbered: SegmentMap = first + np.minimum(sectors, BACKGROUND_SEGMENTS - 1)
+    return numbered
 
 
 def _numbered(labels: npt.NDArray[np.int32]) -> SegmentMap:

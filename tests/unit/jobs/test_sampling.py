@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import pyarrow as pa
 import pytest
@@ -18,8 +18,8 @@ THIRDS = {"highest_score": 1, "near_threshold": 1, "random": 1}
 
 
 def make_scores(
-    rows: list[tuple[str, str | None, float | None, float | None]],
-    scanners: list[str | None] | None = None,
+    rows: Sequence[tuple[str, str | None, float | None, float | None]],
+    scanners: Sequence[str | None] | None = None,
 ) -> pa.Table:
     """Build scores from (image id, failure, probability, scope score)."""
     ids = [row[0] for row in rows]
