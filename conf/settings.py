@@ -226,6 +226,7 @@ class RetentionSettings(Section):
     runs_days: int | None = Field(ge=1, description="inventories, shards and records of runs")
     explanations_days: int | None = Field(ge=1, description="pictures, weights and their index")
     feedback_days: int | None = Field(ge=1, description="what radiologists answered")
+    dicom_days: int | None = Field(ge=1, description="segmentations and reports for a PACS")
 
 
 class Settings(Section):

@@ -38,10 +38,10 @@ def clean(
         typer.Option("--dry-run", help="Only print what would be removed. Do this first."),
     ] = False,
 ) -> None:
-    """Remove old runs, explanations and feedback, as retention.* says; never what is published.
+    """Remove old runs, explanations, DICOM objects and feedback, as retention.* says.
 
-    Results, studies, models, the audit log and the images themselves are left alone, and so is a
-    night that a run is at work on.
+    What is published (results, studies), models, the audit log and the images are never touched,
+    and neither is a night that a run is at work on.
     """
     from rich.console import Console
     from rich.progress import track
@@ -52,7 +52,9 @@ def clean(
 
     settings, store = _open(place, lake)
     kept = settings.retention
-    retention = Retention(kept.runs_days, kept.explanations_days, kept.feedback_days)
+    retention = Retention(
+        kept.runs_days, kept.explanations_days, kept.feedback_days, kept.dicom_days
+    )
     terms = LeaseTerms(settings.publish.lease_seconds, lambda: datetime.now(UTC))
     today = terms.now().astimezone(settings.night.zone).date()
     treat = preview_night if dry_run else clean_night

@@ -6,6 +6,7 @@ import io
 import shutil
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import cast
 
 import highdicom as hd
 import numpy as np
@@ -201,7 +202,8 @@ def test_a_report_tells_the_probability_and_refers_to_the_segmentation(
     )
 
     report = hd.sr.srread(io.BytesIO(read_dicom(published, dicom.folder, "report.dcm")))
-    (group,) = report.content.get_planar_roi_measurement_groups()
+    content = cast("hd.sr.MeasurementReport", report.content)
+    (group,) = content.get_planar_roi_measurement_groups()
     segmentation = pydicom.dcmread(
         io.BytesIO(read_dicom(published, dicom.folder, "segmentation.dcm"))
     )
