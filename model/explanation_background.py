@@ -21,7 +21,7 @@ from scipy.special import logit
 
 from model.comparison_inputs import prepare_input
 from model.comparison_store import ComparedNetwork
-from model.explanation import LEAST_PROBABILITY, ScorePictures, explain_picture
+from model.explanation import LEAST_PROBABILITY, Explanation, ScorePictures, explain_picture
 from model.explanation_quality import outline_in_region, share_of_positive
 from model.images import DecodedImage
 from model.independent_outline import outline_head
@@ -134,7 +134,9 @@ def measure_background(  # noqa: PLR0913 - what is asked of whom
     shares = []
     for place in explained:
         if place in seen:
-            shares.append(_share_inside(network, *seen[place], perturbations))
+            picture, head = seen[place]
+            explanation = _explain(network, picture, perturbations)
+            shares.append(share_of_positive(explanation, head))
         on_done()
     known = [share for share in shares if share is not None]
     log_odds = {
@@ -171,13 +173,7 @@ def draw_networks(
         if view is None:
             continue
         picture = view[0]
-        explanation = explain_picture(
-            picture,
-            network.score_pictures,
-            perturbations=perturbations,
-            seed=LIME_SEED,
-            batch_size=LIME_BATCH,
-        )
+        explanation = _explain(network, picture, perturbations)
         canvas = scale_slice((picture / 255.0).astype(np.float32))
         region = Region(0.0, 0.0, float(len(picture)))
         drawn = draw_weights(canvas, picture.shape, region, explanation)
@@ -201,14 +197,11 @@ def describe_measures(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     return lines
 
 
-def _share_inside(
-    network: AskedNetwork, picture: Picture, head: Mask, perturbations: int
-) -> float | None:
-    explanation = explain_picture(
+def _explain(network: AskedNetwork, picture: Picture, perturbations: int) -> Explanation:
+    return explain_picture(
         picture,
         network.score_pictures,
         perturbations=perturbations,
         seed=LIME_SEED,
         batch_size=LIME_BATCH,
     )
-    return share_of_positive(explanation, head)

@@ -17,13 +17,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from model.explanation import (
-    Explanation,
-    ScorePictures,
-    blur_within,
-    explain_picture,
-    rank_agreement,
-)
+from model.explanation import Explanation, ScorePictures, blur_within, explain_picture
+from model.explanation_fit import rank_agreement
 from model.explanation_measures import (
     POINTING_TOLERANCE,
     dice_by_share,

@@ -12,7 +12,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from model.explanation import DECIMALS, Explanation
+from model.explanation import Explanation
+from model.explanation_fit import DECIMALS
 from model.images import GrayPixels
 from model.independent_outline import outline_head
 from model.preprocessing import Region

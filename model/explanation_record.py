@@ -12,13 +12,8 @@ from typing import Final, TypeAlias
 
 import numpy as np
 
-from model.explanation import (
-    BLUR_SHARE,
-    DECIMALS,
-    HIDDEN_SHARE,
-    KERNEL_WIDTH,
-    Explanation,
-)
+from model.explanation import BLUR_SHARE, Explanation
+from model.explanation_fit import DECIMALS, HIDDEN_SHARE, KERNEL_WIDTH
 from model.explanation_outline import Contour
 from model.explanation_quality import ExplanationQuality
 from model.explanation_segments import (

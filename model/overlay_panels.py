@@ -15,7 +15,8 @@ import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 from scipy import ndimage
 
-from model.explanation import NOT_DRAWN, Explanation
+from model.explanation import Explanation
+from model.explanation_fit import NOT_DRAWN
 from model.images import Box, GrayPixels
 from model.preprocessing import PreparedImage, Region
 

@@ -11,13 +11,13 @@ import pytest
 from scipy.special import expit, logit
 
 from model.explanation import (
-    HIDDEN_SHARE,
     Explanation,
     blur_within,
     choose_switches,
     explain_picture,
     hide_segments,
 )
+from model.explanation_fit import HIDDEN_SHARE
 from model.explanation_quality import ExplanationQuality
 from model.explanation_record import encode_record
 from model.explanation_segments import segment_picture
