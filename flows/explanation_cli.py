@@ -78,7 +78,7 @@ def bench_explanations(
     calibration: Annotated[
         int,
         typer.Option(min=1, help="Calibration images that compare the segmentations."),
-    ] = 24,
+    ] = 16,
     shuffled: Annotated[
         int,
         typer.Option(min=1, help="Images of the check with shuffled weights."),

@@ -18,8 +18,9 @@ from model.explanation_outline import Contour
 from model.explanation_quality import ExplanationQuality
 from model.explanation_segments import (
     BACKGROUND_SEGMENTS,
-    COMPACTNESS,
     DEFAULT_SEGMENTATION,
+    FEWEST_SEGMENTS,
+    SCALE,
     SEGMENTS_WANTED,
 )
 from model.images import Box
@@ -57,7 +58,8 @@ def encode_record(  # noqa: PLR0913 - the parts of the record
             "method": DEFAULT_SEGMENTATION,
             "wanted": SEGMENTS_WANTED,
             "wanted_outside": BACKGROUND_SEGMENTS,
-            "compactness": COMPACTNESS,
+            "scale": SCALE,
+            "below_so_many": {"segments": FEWEST_SEGMENTS, "method": "slic"},
             "hidden_as": "blurred mean of head or surroundings",
             "blur_share": round(BLUR_SHARE, DECIMALS),
         },
