@@ -36,7 +36,7 @@ DEFAULT_SEGMENTATION: Final[SegmentationName] = "felzenszwalb"
 SEGMENTS_WANTED: Final = 60
 BACKGROUND_SEGMENTS: Final = 8
 FEWEST_SEGMENTS: Final = 20
-"""Inside the head: a picture with large even fields falls into too few pieces; SLIC then cuts it."""
+"""Inside the head: even fields fall into too few pieces; SLIC then cuts the picture."""
 
 COMPACTNESS: Final = 0.1  # of SLIC, on gray 0..1: segments follow borders but stay blob-like
 SCALE: Final = 0.3  # of Felzenszwalb, on gray 0..1: how readily pieces grow
