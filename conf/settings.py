@@ -296,6 +296,7 @@ class RetentionSettings(Section):
     explanations_days: int | None = Field(ge=1, description="pictures, weights and their index")
     feedback_days: int | None = Field(ge=1, description="what radiologists answered")
     backfills_days: int | None = Field(ge=1, description="what backfills set out to do and did")
+    dicom_days: int | None = Field(ge=1, description="segmentations and reports for a PACS")
 
 
 class Settings(Section):

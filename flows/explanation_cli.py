@@ -1,4 +1,4 @@
-"""The commands ``mri-triage explain`` and ``mri-triage explain-bench``.
+"""The commands ``mri-triage explain``, ``explain-bench`` and ``explain-background``.
 
 As in `flows.cli`, heavy imports stand inside the commands.
 """
@@ -11,13 +11,14 @@ from typing import Annotated
 
 import typer
 
-from flows.options import BundleOption, DataOption, LakeOption, PlaceOption
+from flows.options import BundleOption, DataOption, JsonOption, LakeOption, PlaceOption
 
 
 def register_commands(app: typer.Typer) -> None:
     """Add the commands to the command line."""
     app.command("explain")(explain)
     app.command("explain-bench")(bench_explanations)
+    app.command("explain-background")(explain_background)
 
 
 def explain(
@@ -77,7 +78,7 @@ def bench_explanations(
     calibration: Annotated[
         int,
         typer.Option(min=1, help="Calibration images that compare the segmentations."),
-    ] = 24,
+    ] = 16,
     shuffled: Annotated[
         int,
         typer.Option(min=1, help="Images of the check with shuffled weights."),
@@ -99,3 +100,37 @@ def bench_explanations(
 
     plan = BenchPlan(images, calibration, shuffled, timed, perturbations)
     bench_with_bars(bundle, data, out, plan, make_console())
+
+
+def explain_background(
+    data: DataOption,
+    compared: Annotated[
+        Path,
+        typer.Option(
+            help="Folder of mri-triage compare, with the rows cnn_dropout and "
+            "cnn_dropout_whole_picture.",
+        ),
+    ],
+    explained: Annotated[int, typer.Option(min=1, help="Tumour images that LIME explains.")] = 24,
+    perturbations: Annotated[int, typer.Option(min=20, help="Of each of them.")] = 300,
+    json_file: JsonOption = None,
+    picture_of: Annotated[
+        Path | None,
+        typer.Option(help="Draw LIME of this image for each network; needs --picture."),
+    ] = None,
+    picture: Annotated[Path | None, typer.Option(help="Where that drawing goes (PNG).")] = None,
+) -> None:
+    """Measure why the earlier kind of network looks at the background, and what helps.
+
+    The plain CNN on the whole picture, the same on the head alone, and the network that ships: how
+    well each scores when only the surroundings of a head are left, and where LIME puts its weight.
+    """
+    from flows.background_report import BackgroundRequest, report_background
+    from flows.evaluation import refuse_unwritable
+    from flows.evaluation_cli import make_console
+
+    refuse_unwritable(json_file, picture)
+    request = BackgroundRequest(
+        data, compared, explained, perturbations, json_file, picture_of, picture
+    )
+    report_background(request, make_console())

@@ -38,10 +38,10 @@ def clean(
         typer.Option("--dry-run", help="Only print what would be removed. Do this first."),
     ] = False,
 ) -> None:
-    """Remove old runs, explanations, feedback and records of backfills, as retention.* says.
+    """Remove old runs, explanations, DICOM objects, feedback and records of backfills.
 
-    Results, studies, models, the audit log and the images themselves are never removed, and a
-    night that a run is at work on is left alone.
+    How old is said by retention.*. Results, studies, models, the audit log and the images
+    themselves are never removed, and a night that a run is at work on is left alone.
     """
     from rich.console import Console
     from rich.progress import track
@@ -53,7 +53,9 @@ def clean(
 
     settings, store = _open(place, lake)
     kept = settings.retention
-    retention = Retention(kept.runs_days, kept.explanations_days, kept.feedback_days)
+    retention = Retention(
+        kept.runs_days, kept.explanations_days, kept.feedback_days, kept.dicom_days
+    )
     terms = LeaseTerms(settings.publish.lease_seconds, lambda: datetime.now(UTC))
     today = terms.now().astimezone(settings.night.zone).date()
     treat = preview_night if dry_run else clean_night

@@ -1,4 +1,4 @@
-"""Retention: remove what was kept long enough from runs/, explanations/ and feedback/.
+"""Retention: remove what was kept long enough from runs/, explanations/, dicom/ and feedback/.
 
 What is published, in results/ and studies/, is never touched, and neither is the audit log. A
 night is cleaned under its lease, as a run would hold it, so that no run is at work meanwhile; the
@@ -23,16 +23,17 @@ from jobs.night_keys import explanations_index_key, lease_key
 from jobs.parquet_objects import read_table
 from model.errors import NightTakenError, NotRetrievedError
 
-Kind = Literal["runs", "explanations", "feedback", "backfills"]
+Kind = Literal["runs", "explanations", "feedback", "dicom", "backfills"]
 Outcome = Literal["would be removed", "removed", "kept: a run is at work"]
 
 FOLDERS: Final[Mapping[Kind, str]] = {
     "runs": "runs/{night}/",
     "explanations": "explanations/night={night}/",
     "feedback": "feedback/night={night}/",
+    "dicom": "dicom/night={night}/",
 }
 
-_NIGHT: Final = re.compile(r"(?:runs/|explanations/night=|feedback/night=)(\d{4}-\d{2}-\d{2})/")
+_NIGHT: Final = re.compile(r"(?:runs/|(?:explanations|feedback|dicom)/night=)(\d{4}-\d{2}-\d{2})/")
 _RUN: Final = re.compile(r"(\d{8})T\d{6}-[0-9a-f]+")
 """A run's id; see `flows.night_request.make_run_id`."""
 
@@ -45,11 +46,13 @@ class Retention:
         runs: inventories, shards and records of runs.
         explanations: pictures, weights and their index.
         feedback: what radiologists answered.
+        dicom: segmentations and reports, which name patients.
     """
 
     runs: int | None
     explanations: int | None
     feedback: int | None
+    dicom: int | None = None
 
     def days_of(self, kind: Kind) -> int | None:
         """Return the days of a kind."""

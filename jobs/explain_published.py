@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from jobs.audit_log import record_event
+from jobs.audit_log import Fact, record_event
 from jobs.cluster import ship_to_workers
 from jobs.contact_sheet import write_contact_sheet
 from jobs.explain_night import explain_images
@@ -179,7 +179,7 @@ def explain_published(
         NightTakenError: if the lease was lost meanwhile.
     """
     run, night = opened.run, opened.night
-    facts = {"night": night.night.isoformat(), "images": len(opened.sample)}
+    facts: dict[str, Fact] = {"night": night.night.isoformat(), "images": len(opened.sample)}
     record_event(run.lake, "explain", facts, run.request.now())
     if not run.request.engine.is_local:
         ship_to_workers(spark, run.bundle.folder)

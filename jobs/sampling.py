@@ -135,7 +135,7 @@ def _one_of_each(
         taken: rows that other ways chose.
     """
     seen = Counter(kinds[row] for row in taken)
-    ranked = []
+    ranked: list[tuple[int, int, int]] = []
     for row in drawn.tolist():
         kind = kinds[row]
         if kind is not None and row not in taken:

@@ -12,7 +12,7 @@ from typing import Any, Final, TypeAlias
 
 import pyarrow as pa
 
-from jobs.audit_log import record_event
+from jobs.audit_log import Fact, record_event
 from jobs.explain_published import OpenExplaining, find_rows
 from jobs.lake import Lake
 from jobs.night_keys import dicom_prefix
@@ -55,7 +55,7 @@ def write_dicom(
         OutputError: if the lake does not take the files.
     """
     lake, night = opened.run.lake, opened.night.night
-    facts = {"night": night.isoformat(), "images": explained.num_rows}
+    facts: dict[str, Fact] = {"night": night.isoformat(), "images": explained.num_rows}
     record_event(lake, "dicom", facts, opened.run.request.now())
     written: list[WrittenDicom] = []
     on_progress(0, explained.num_rows)

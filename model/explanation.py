@@ -21,8 +21,14 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 from scipy.special import logit
-from scipy.stats import spearmanr
 
+from model.explanation_fit import (
+    HIDDEN_SHARE,
+    Switches,
+    agreement_of_halves,
+    fit_linear_model,
+    rounded,
+)
 from model.explanation_segments import (
     DEFAULT_SEGMENTATION,
     Mask,
@@ -32,20 +38,12 @@ from model.explanation_segments import (
     segment_picture,
 )
 
-Switches: TypeAlias = npt.NDArray[np.bool_]
-"""(perturbations, segments): True where a perturbation shows a segment; row 0 shows them all."""
-
 ScorePictures: TypeAlias = Callable[[npt.NDArray[np.uint8]], npt.NDArray[np.float64]]
 """(n, size, size) pictures in, (n,) probabilities in 0..1 out."""
 
-HIDDEN_SHARE: Final = 0.2
-KERNEL_WIDTH: Final = 0.25  # as lime's own image explainer
 BLUR_SHARE: Final = 1 / 6  # of the picture's side; wider than a segment (about 1/10)
-DECIMALS: Final = 6  # hides the last bits that another BLAS or thread count may change
 LEAST_PROBABILITY: Final = 1e-9  # log-odds of 0 and 1 are infinite
-NOT_DRAWN: Final = 0.1  # of the strongest weight
 LEAST_CHANGE: Final = 1.0  # mean of a segment, in levels of 255
-FEWEST_SWITCHED: Final = 3  # segments: a rank agreement of two is a coin
 
 
 @dataclass(frozen=True)
@@ -86,16 +84,6 @@ class Explanation:
         return self.weights[self.segments]
 
 
-@dataclass(frozen=True)
-class LinearModel:
-    """LIME's fit; all in log-odds. See `Explanation`."""
-
-    weights: npt.NDArray[np.float64]
-    intercept: float
-    r_squared: float
-    local_prediction: float
-
-
 def explain_picture(  # noqa: PLR0913 - the parts of an explanation's recipe
     picture: NetworkPicture,
     score_pictures: ScorePictures,
@@ -132,8 +120,8 @@ def explain_picture(  # noqa: PLR0913 - the parts of an explanation's recipe
         weights=fitted.weights,
         intercept=fitted.intercept,
         r_squared=fitted.r_squared,
-        stability=_agreement_of_halves(switches, log_odds, switched),
-        probability=_rounded(probabilities[0]),
+        stability=agreement_of_halves(switches, log_odds, switched),
+        probability=rounded(probabilities[0]),
         local_prediction=fitted.local_prediction,
         perturbations=perturbations,
         seed=seed,
@@ -216,69 +204,6 @@ def hide_segments(
         yield np.where(shown[:, segments], picture, replacement)
 
 
-def fit_linear_model(
-    switches: Switches,
-    log_odds: npt.NDArray[np.float64],
-    switched: npt.NDArray[np.bool_],
-) -> LinearModel:
-    """Fit LIME's weighted ridge regression of the log-odds, (perturbations,), on the switches."""
-    weights = np.zeros(switches.shape[1])
-    if float(np.ptp(log_odds)) < 10.0**-DECIMALS or not switched.any():
-        # R² of a constant is 0/0; nothing was hidden that mattered.
-        constant = _rounded(log_odds[0])
-        return LinearModel(weights, constant, 0.0, constant)
-    # Inside the function: lime loads scikit-learn, a second that only a worker should spend.
-    from lime.lime_base import LimeBase  # noqa: PLC0415
-
-    base = LimeBase(_proximity, random_state=0)  # ridge in closed form: the state is never drawn on
-    intercept, pairs, r_squared, local_prediction = base.explain_instance_with_data(
-        switches[:, switched].astype(np.float64),
-        log_odds[:, np.newaxis],
-        _cosine_distances(switches[:, switched]),
-        label=0,
-        num_features=int(switched.sum()),
-        feature_selection="none",
-    )
-    places = np.flatnonzero(switched)
-    for number, weight in pairs:
-        weights[places[number]] = _rounded(weight)
-    return LinearModel(
-        weights, _rounded(intercept), _rounded(r_squared), _rounded(local_prediction[0])
-    )
-
-
-def rank_agreement(
-    one: npt.NDArray[np.float64],
-    other: npt.NDArray[np.float64],
-) -> float | None:
-    """Return Spearman's rank correlation of two sets of weights; None where one has no order.
-
-    Weights below `NOT_DRAWN` of the strongest count as equal: they are what the sampling leaves
-    over, no reader sees them, and their order means nothing.
-    """
-    ranked = [np.where(np.abs(w) < NOT_DRAWN * np.abs(w).max(), 0.0, w) for w in (one, other)]
-    if len(one) < FEWEST_SWITCHED or any(np.ptp(weights) == 0.0 for weights in ranked):
-        return None
-    return _rounded(spearmanr(*ranked).statistic)
-
-
-def _agreement_of_halves(
-    switches: Switches,
-    log_odds: npt.NDArray[np.float64],
-    switched: npt.NDArray[np.bool_],
-) -> float | None:
-    """Fit the first and the second half of the rounds apart: they share no perturbed picture."""
-    hands = round(1 / HIDDEN_SHARE)
-    middle = 1 + (len(switches) - 1) // (2 * hands) * hands
-    halves = (
-        fit_linear_model(switches[part], log_odds[part], switched).weights[switched]
-        for part in (slice(1, middle), slice(middle, None))
-        if len(log_odds[part])
-    )
-    weights = list(halves)
-    return rank_agreement(*weights) if len(weights) == 2 else None  # noqa: PLR2004 - both halves
-
-
 def _score_batches(
     batches: Iterator[npt.NDArray[np.uint8]],
     score_pictures: ScorePictures,
@@ -289,19 +214,3 @@ def _score_batches(
         message = "the model gave a perturbed picture a value that is no probability in 0..1"
         raise ValueError(message)
     return probabilities
-
-
-def _proximity(distances: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Weigh perturbations by nearness, as lime's image explainer does."""
-    kernel: npt.NDArray[np.float64] = np.sqrt(np.exp(-(distances**2) / KERNEL_WIDTH**2))
-    return kernel
-
-
-def _cosine_distances(switches: Switches) -> npt.NDArray[np.float64]:
-    """Distance of each row to the row of ones: 1 - sqrt(share of the segments shown)."""
-    distances: npt.NDArray[np.float64] = 1.0 - np.sqrt(switches.mean(axis=1))
-    return distances
-
-
-def _rounded(value: float) -> float:
-    return round(float(value), DECIMALS) + 0.0  # + 0.0 turns -0.0 into 0.0

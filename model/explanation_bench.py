@@ -17,13 +17,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from model.explanation import (
-    Explanation,
-    ScorePictures,
-    blur_within,
-    explain_picture,
-    rank_agreement,
-)
+from model.explanation import Explanation, ScorePictures, blur_within, explain_picture
+from model.explanation_fit import rank_agreement
 from model.explanation_measures import (
     POINTING_TOLERANCE,
     dice_by_share,
@@ -32,7 +27,7 @@ from model.explanation_measures import (
     trace_curves,
 )
 from model.explanation_quality import outline_in_region, share_of_positive
-from model.explanation_segments import SegmentationName
+from model.explanation_segments import DEFAULT_SEGMENTATION, SegmentationName
 from model.images import DecodedImage
 from model.localisation import outline_in_cells, points_into, read_outline
 from model.preprocessing import PreparedImage, PreprocessingParameters, prepare_unmasked
@@ -74,7 +69,7 @@ class Tools:
         self,
         picture: npt.NDArray[np.uint8],
         seed: int,
-        segmentation: SegmentationName = "slic",
+        segmentation: SegmentationName = DEFAULT_SEGMENTATION,
     ) -> Explanation:
         """Explain a picture as a night would."""
         return explain_picture(
@@ -179,7 +174,7 @@ def measure_segmentations(image: BenchImage, tools: Tools) -> Record:
     return {
         "segmentations": measured,
         "dice": {
-            "lime": measured["slic"]["dice"],
+            "lime": measured[DEFAULT_SEGMENTATION]["dice"],
             "gradcam": dice_by_share(tools.gradcam(picture), outline),
             "map": dice_by_share(
                 enlarge_map(tools.map_of(image.prepared.network_input), len(picture)), outline

@@ -70,7 +70,7 @@ def time_stock(
 
 
 def _to_gray(pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-    return np.rint(rgb2gray(pixels) * 255.0).astype(np.uint8)
+    return np.asarray(np.rint(rgb2gray(pixels) * 255.0), dtype=np.uint8)
 
 
 def _time(explain: Callable[[], object], perturbations: int) -> Cost:

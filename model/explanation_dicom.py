@@ -110,8 +110,9 @@ def _read_source(source: bytes) -> Dataset:
         message = "the object is no DICOM file: a segmentation needs a source to refer to"
         raise UnsupportedError(message) from None
     # A file without its place in space would get a segmentation that points at nothing.
-    if "FrameOfReferenceUID" not in dataset:
-        message = "the source has no frame of reference: a segmentation would point at nothing"
+    has_place = "ImagePositionPatient" in dataset or "PerFrameFunctionalGroupsSequence" in dataset
+    if "FrameOfReferenceUID" not in dataset or not has_place:
+        message = "the source has no place in the patient: a segmentation would point at nothing"
         raise UnsupportedError(message)
     return dataset
 

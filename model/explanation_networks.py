@@ -40,13 +40,14 @@ def make_gradcam(bundle: Bundle) -> Callable[[npt.NDArray[np.uint8]], Heat]:
     inner = network.get_layer(GRADCAM_LAYER).output
     both = keras.Model(network.input, [inner, network.output["logit"]])
 
-    @tf.function(reduce_retracing=True)
-    def run(levels: tf.Tensor) -> tf.Tensor:
+    def weigh(levels: tf.Tensor) -> tf.Tensor:
         with tf.GradientTape() as tape:
             features, logit = both(levels, training=False)
         gradients = tape.gradient(logit, features)
         weights = tf.reduce_mean(gradients, axis=(1, 2), keepdims=True)
         return tf.nn.relu(tf.reduce_sum(weights * features, axis=-1))
+
+    run = tf.function(weigh, reduce_retracing=True)
 
     def explain(picture: npt.NDArray[np.uint8]) -> Heat:
         coarse = run(tf.constant(picture[np.newaxis, :, :, np.newaxis], dtype=tf.float32)).numpy()

@@ -18,6 +18,7 @@ left pixel's middle is 0.5, 0.5. The last corner is joined to the first."""
 
 OUTLINE_DECIMALS: Final = 1
 FEWEST_CORNERS: Final = 3
+LIFT: Final = 0.1
 
 
 def outline_lesion(
@@ -38,10 +39,12 @@ def outline_lesion(
     """
     if not bool((tumor_map >= map_threshold).any()):
         return []
+    # Lifted: around a cell that only just reaches the threshold the line would be a point.
+    marked = np.where(
+        tumor_map >= map_threshold, np.maximum(tumor_map, map_threshold + LIFT), tumor_map
+    )
     # A rim of zeros closes the lines of a lesion at the edge of the map.
-    padded = np.pad(np.asarray(tumor_map, dtype=np.float64), 1)
-    # Just below the threshold: a cell that only reaches it has an outline too.
-    traced = find_contours(padded, np.nextafter(map_threshold, 0.0))
+    traced = find_contours(np.pad(marked.astype(np.float64), 1), map_threshold)
     contours = [_to_original(line - 1.0, tumor_map.shape[0], prepared) for line in traced]
     kept = [contour for contour in contours if len(contour) >= FEWEST_CORNERS]
     return sorted(kept, key=len, reverse=True)

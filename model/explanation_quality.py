@@ -12,14 +12,15 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from model.explanation import DECIMALS, Explanation
+from model.explanation import Explanation
+from model.explanation_fit import DECIMALS
 from model.images import GrayPixels
 from model.independent_outline import outline_head
 from model.preprocessing import Region
 from model.tumor_map import TumorMap
 
 LOW_FIT: Final = 0.5  # the segments explain less than half of what the score did
-LEAST_STABILITY: Final = 0.6
+LEAST_STABILITY: Final = 0.5
 LEAST_INSIDE: Final = 0.9
 LEAST_MAP_AGREEMENT: Final = 1.0
 """Of the mean weight inside the map's outline over that of the head: 1 is chance."""

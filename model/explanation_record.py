@@ -12,19 +12,15 @@ from typing import Final, TypeAlias
 
 import numpy as np
 
-from model.explanation import (
-    BLUR_SHARE,
-    DECIMALS,
-    HIDDEN_SHARE,
-    KERNEL_WIDTH,
-    Explanation,
-)
+from model.explanation import BLUR_SHARE, Explanation
+from model.explanation_fit import DECIMALS, HIDDEN_SHARE, KERNEL_WIDTH
 from model.explanation_outline import Contour
 from model.explanation_quality import ExplanationQuality
 from model.explanation_segments import (
     BACKGROUND_SEGMENTS,
-    COMPACTNESS,
     DEFAULT_SEGMENTATION,
+    FEWEST_SEGMENTS,
+    SCALE,
     SEGMENTS_WANTED,
 )
 from model.images import Box
@@ -62,7 +58,8 @@ def encode_record(  # noqa: PLR0913 - the parts of the record
             "method": DEFAULT_SEGMENTATION,
             "wanted": SEGMENTS_WANTED,
             "wanted_outside": BACKGROUND_SEGMENTS,
-            "compactness": COMPACTNESS,
+            "scale": SCALE,
+            "below_so_many": {"segments": FEWEST_SEGMENTS, "method": "slic"},
             "hidden_as": "blurred mean of head or surroundings",
             "blur_share": round(BLUR_SHARE, DECIMALS),
         },

@@ -60,7 +60,7 @@ class BenchPlan:
     """
 
     images: int = 150
-    calibration: int = 24
+    calibration: int = 16
     shuffled: int = 16
     timed: int = 2
     perturbations: int = 500

@@ -1,7 +1,9 @@
 """Cutting a picture into the pieces that an explanation hides and shows.
 
-The default, SLIC inside the head's outline, was chosen by `mri-triage explain-bench` on images of
-the calibration part; the others are kept for that comparison. What lies outside the outline is
+The default, Felzenszwalb's graph cut inside the head's outline, was chosen on images of the
+calibration part: its pieces follow a lesion's border, so that one of them can be the lesion, and
+seeds agree best. The others are kept for that comparison (`mri-triage explain-bench`). The outline
+keeps weight from leaking out of the head over pieces that straddle it. What lies outside it is
 cut into pieces too: an explanation that could not blame the background would prove nothing by not
 blaming it.
 """
@@ -30,10 +32,14 @@ SegmentationName = Literal[
 ]
 """How a picture is cut; ``_whole`` ignores the head's outline."""
 
-DEFAULT_SEGMENTATION: Final[SegmentationName] = "slic"
+DEFAULT_SEGMENTATION: Final[SegmentationName] = "felzenszwalb"
 SEGMENTS_WANTED: Final = 60
 BACKGROUND_SEGMENTS: Final = 8
-COMPACTNESS: Final = 0.1  # on gray 0..1: segments follow bright borders but stay blob-like
+FEWEST_SEGMENTS: Final = 20
+"""Inside the head: even fields fall into too few pieces; SLIC then cuts the picture."""
+
+COMPACTNESS: Final = 0.1  # of SLIC, on gray 0..1: segments follow borders but stay blob-like
+SCALE: Final = 0.3  # of Felzenszwalb, on gray 0..1: how readily pieces grow
 MINIMUM_HEAD_SHARE: Final = 0.05  # a smaller "head" is a threshold that failed
 
 
@@ -60,7 +66,10 @@ def segment_picture(
     levels = ndimage.gaussian_filter(picture.astype(np.float64) / 255.0, 1.0)
     if whole:
         return _numbered(cut(levels, np.ones_like(head))), head
-    inside = np.where(head, cut(levels, head), -1)
+    pieces = cut(levels, head)
+    if len(np.unique(pieces[head])) < FEWEST_SEGMENTS:
+        pieces = _cut_slic(levels, head)
+    inside = np.where(head, pieces, -1)
     return _numbered(np.where(head, inside, _cut_background(head, int(inside.max()) + 1))), head
 
 
@@ -107,7 +116,7 @@ def _cut_felzenszwalb(levels: npt.NDArray[np.float64], where: Mask) -> SegmentMa
     # A head fills about half of the picture, and most pieces are larger than the smallest.
     smallest = where.size // (6 * SEGMENTS_WANTED)
     labels = felzenszwalb(
-        np.where(where, levels, -1.0), scale=0.3, sigma=0, min_size=smallest, channel_axis=None
+        np.where(where, levels, -1.0), scale=SCALE, sigma=0, min_size=smallest, channel_axis=None
     )
     return np.asarray(labels, dtype=np.int32)
 
@@ -125,7 +134,8 @@ def _cut_background(head: Mask, first: int) -> SegmentMap:
     middle = ndimage.center_of_mass(head)
     angles = np.arctan2(rows - middle[0], columns - middle[1])
     sectors = np.floor((angles + np.pi) / (2 * np.pi) * BACKGROUND_SEGMENTS).astype(np.int32)
-    return first + np.minimum(sectors, BACKGROUND_SEGMENTS - 1)
+    numbered: SegmentMap = first + np.minimum(sectors, BACKGROUND_SEGMENTS - 1)
+    return numbered
 
 
 def _numbered(labels: npt.NDArray[np.int32]) -> SegmentMap:

@@ -15,7 +15,8 @@ import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 from scipy import ndimage
 
-from model.explanation import NOT_DRAWN, Explanation
+from model.explanation import Explanation
+from model.explanation_fit import NOT_DRAWN
 from model.images import Box, GrayPixels
 from model.preprocessing import PreparedImage, Region
 
@@ -232,7 +233,7 @@ def _write_weights(
             if rows.size:
                 draw.text(
                     (float(columns.mean()), float(rows.mean())),
-                    f"{weights[segment]:+.1f}",
+                    _write_weight(float(weights[segment])),
                     fill=(255, 255, 255),
                     font=ImageFont.load_default(15),
                     anchor="mm",
@@ -240,3 +241,7 @@ def _write_weights(
                     stroke_fill=(0, 0, 0),
                 )
     return np.asarray(image, dtype=np.uint8)
+
+
+def _write_weight(weight: float) -> str:
+    return f"{weight:+.1f}" if abs(weight) >= 1.0 else f"{weight:+.2f}"

@@ -85,16 +85,29 @@ def test_a_sample_is_explained_and_its_files_lie_where_the_table_says(
         assert files[row["overlay"]].startswith(b"\x89PNG")
         assert json.loads(files[row["weights"]])["image_id"] == row["image_id"]
         assert row["run_id"] == night.run.request.run_id
-    assert len(files) == 2 * SAMPLE_SIZE
+    assert len(files) == 3 * SAMPLE_SIZE + 1  # two overlays, weights; the contact sheet
 
 
-def test_the_explained_probability_is_the_one_of_the_nights_row(
+def test_the_probability_of_the_nights_row_stands_in_the_weights(
     night: ScoredNight,
     explained: pa.Table,
 ) -> None:
     for row in explained.to_pylist():
         record = json.loads(night.files()[row["weights"]])
-        assert record["explained_probability"] == pytest.approx(row["probability"], abs=1e-5)
+        assert record["probability"] == pytest.approx(row["probability"], abs=1e-5)
+        # LIME is shown the surroundings too, which the network's input does without.
+        assert 0.0 <= record["explained_probability"] <= 1.0
+
+
+def test_the_contact_sheet_shows_every_image_of_the_sample(
+    night: ScoredNight,
+    explained: pa.Table,
+) -> None:
+    page = night.files()["contact_sheet.html"].decode()
+
+    for image_id in explained["image_id"].to_pylist():
+        assert image_id in page
+    assert "http" not in page.replace('charset="utf-8"', "")
 
 
 def test_explaining_the_same_night_again_gives_the_same_rows_and_files(
@@ -114,7 +127,9 @@ def test_no_file_of_an_explanation_names_an_object(night: ScoredNight) -> None:
     keys = set(night.scored.scores["object_key"].to_pylist())
     names = {part for key in keys for part in key.split("/") if not part.startswith("night=")}
 
-    content = b"".join(data for name, data in night.files().items() if name.endswith(".json"))
+    content = b"".join(
+        data for name, data in night.files().items() if name.endswith((".json", ".html"))
+    )
     assert not [name for name in names if name.encode() in content]
 
 

@@ -140,6 +140,7 @@ def traces(
 def test_the_nights_ended_as_they_should(traces: Traces) -> None:
     assert traces.codes == {
         "night": 0,
+        "explain": 0,
         "too-many-failed": 7,
         "shrunk": 9,
         "taken": 8,
@@ -206,6 +207,7 @@ def _steps(lake: Path) -> list[Step]:
     at_lake = ["--place", "base", "--lake", str(lake)]
     return [
         night("night", lake),
+        Step("explain", ["explain", "--night", NIGHT, *at_lake]),
         night("too-many-failed", lake, environ={share: "0.05", explain: "2"}),
         night("shrunk", lake, environ={share: "1.0"}, removed=[str(one_of_them)]),
         night("taken", lake, written={str(lease): json.dumps(held)}),

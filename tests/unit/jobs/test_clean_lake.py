@@ -79,6 +79,18 @@ def test_an_old_night_that_was_run_lately_is_kept(lake: Lake) -> None:
     assert clean_night(lake, NIGHT, KEPT, date(2027, 3, 20), TERMS) == []
 
 
+def test_dicom_objects_which_name_patients_go_after_their_days(lake: Lake) -> None:
+    segmentation = "dicom/night=2026-11-20/image/segmentation.dcm"
+    lake.write(segmentation, b"x")
+    kept = Retention(runs=None, explanations=None, feedback=None, dicom=30)
+
+    assert clean_night(lake, NIGHT, kept, date(2026, 12, 20), TERMS) == []
+    (cleaned,) = clean_night(lake, NIGHT, kept, date(2026, 12, 21), TERMS)
+
+    assert (cleaned.folder.kind, cleaned.outcome) == ("dicom", "removed")
+    assert segmentation not in keys_of(lake)
+
+
 def test_what_is_kept_for_ever_is_kept(lake: Lake) -> None:
     clean_night(lake, NIGHT, KEPT, date(2126, 1, 1), TERMS)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -10,6 +11,7 @@ from datetime import UTC, datetime
 import numpy as np
 import numpy.typing as npt
 import pytest
+from PIL import Image
 
 from jobs.explaining_steps import ChosenImage, ExplainingTerms, explain_image
 from jobs.fetching import FetchLimits
@@ -25,11 +27,12 @@ TERMS = ExplainingTerms(
     threshold=0.3,
     map_threshold=0.5,
     bundle_digest="d" * 64,
+    preprocessing=PreprocessingParameters(size=96),
     perturbations=40,
     seed=7,
 )
 SOURCE = LakeObject(key="incoming/MUELLER^ANNA/slice.png", etag="e", size_bytes=10)
-IMAGE = ChosenImage(source=SOURCE, frame=0, image_id="0a1b", probability=0.6)
+IMAGE = ChosenImage(SOURCE, 0, "0a1b", probability=0.6, reason="tumor_suspected")
 
 
 @dataclass(frozen=True)
@@ -63,6 +66,15 @@ def score(
     return FakeScores(np.clip(bright * 10, 0, 1), np.ones(count), np.zeros((count, 8, 8), "f4"))
 
 
+def score_with_map(
+    inputs: npt.NDArray[np.uint8],
+    features: npt.NDArray[np.float32],
+) -> FakeScores:
+    scores = score(inputs, features)
+    scores.tumor_maps[:, 4:6, 4:6] = 1.0
+    return scores
+
+
 def make_tools(*frames: DecodedImage | ImageError) -> ScoringTools:
     def decode(data: bytes) -> Iterator[DecodedImage | ImageError]:
         assert data == b"bytes"
@@ -94,7 +106,11 @@ def test_an_image_is_explained_with_a_picture_and_weights() -> None:
     assert explained.overlay is not None
     assert explained.overlay.startswith(b"\x89PNG")
     assert explained.weights is not None
-    assert json.loads(explained.weights)["r_squared"] == explained.r_squared
+    quality = json.loads(explained.weights)["quality"]
+    assert quality["fidelity"] == explained.r_squared
+    assert quality["stability"] == explained.stability
+    assert quality["inside_head"] == explained.inside_head
+    assert "; ".join(quality["doubts"]) == explained.doubts
     assert explained.detail is None
 
 
@@ -176,6 +192,51 @@ def test_a_picture_with_burned_in_text_is_not_drawn_but_its_weights_are_kept() -
     assert explained.may_leave_lake is None
     assert explained.weights is not None
     assert "burned into" in str(explained.detail)
+
+
+def test_the_alternative_overlay_differs_in_its_colours_only() -> None:
+    explained = explain_image(IMAGE, make_tools(make_slice()), TERMS)
+
+    assert explained.overlay_colour_blind is not None
+    assert explained.overlay is not None
+    usual, other = (
+        np.asarray(Image.open(io.BytesIO(data)).convert("RGB"))
+        for data in (explained.overlay, explained.overlay_colour_blind)
+    )
+    assert usual.shape == other.shape
+    assert 0.0 < (usual != other).any(axis=2).mean() < 0.3
+
+
+def test_the_outline_of_the_tumor_map_is_told_in_pixels_of_the_original() -> None:
+    image = replace(make_slice(), original_width=256, original_height=256)
+    tools = replace(make_tools(image), score=score_with_map)  # type: ignore[arg-type]
+
+    explained = explain_image(IMAGE, tools, TERMS)
+
+    assert explained.outlines is not None
+    (line,) = explained.outlines
+    x, y = line[::2], line[1::2]
+    # Map cells 4 and 5 of 8 across and down, of a square around the head (12..116 of 128).
+    assert 120 < min(x) < max(x) < 210
+    assert 120 < min(y) < max(y) < 210
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (5, 7), (64, 64), (40, 900), (3000, 2000)])
+@pytest.mark.parametrize("level", ["blank", "noise"])
+def test_an_image_of_any_size_is_explained_or_says_why_not(
+    shape: tuple[int, int], level: str
+) -> None:
+    noise = np.random.default_rng(1).random(shape, dtype=np.float32)
+    pixels = noise if level == "noise" else np.zeros(shape, dtype=np.float32)
+    image = DecodedImage(pixels, original_width=shape[1], original_height=shape[0], format="png")
+
+    explained = explain_image(IMAGE, make_tools(image), TERMS)
+
+    assert (explained.overlay is None) == (explained.detail is not None)
+    assert "unexpected" not in (explained.detail or "")
+    if level == "blank":
+        assert explained.doubts is not None
+        assert explained.doubts.startswith("NOTHING MOVED THE SCORE")
 
 
 @pytest.mark.parametrize(

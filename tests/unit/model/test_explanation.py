@@ -11,13 +11,13 @@ import pytest
 from scipy.special import expit, logit
 
 from model.explanation import (
-    HIDDEN_SHARE,
     Explanation,
     blur_within,
     choose_switches,
     explain_picture,
     hide_segments,
 )
+from model.explanation_fit import HIDDEN_SHARE
 from model.explanation_quality import ExplanationQuality
 from model.explanation_record import encode_record
 from model.explanation_segments import segment_picture
@@ -249,6 +249,14 @@ def test_a_round_hides_every_segment_exactly_once(perturbations: int) -> None:
     assert all(np.all((~one).sum(axis=0) == 1) for one in rounds if len(one) == ROUND)
 
 
+def test_every_perturbation_but_the_first_hides_as_many_segments_as_any_other() -> None:
+    switches = choose_switches(101, np.ones(23, dtype=bool), seed=7)
+
+    hidden = (~switches[1:]).sum(axis=1)
+
+    assert set(hidden.tolist()) == {4, 5}
+
+
 def test_a_segment_that_hiding_does_not_change_is_always_shown_and_weighs_nothing() -> None:
     explanation = explain(make_head())
 
@@ -315,7 +323,7 @@ def test_the_json_tells_how_the_explanation_was_made_and_how_well_it_fits() -> N
     assert record["bundle_digest"] == "d" * 64
     assert record["seed"] == 7
     assert record["perturbations"] == 300
-    assert record["segmentation"]["method"] == "slic"
+    assert record["segmentation"]["method"] == "felzenszwalb"
     assert record["kernel"] == {"distance": "cosine", "width": 0.25}
     assert record["quality"]["fidelity"] == QUALITY.fidelity
     assert record["quality"]["doubts"] == []
