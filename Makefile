@@ -13,6 +13,8 @@ REPEATS ?= 3
 BENCH_OUT ?= .bench
 SIZES ?= 1000,10000
 CLUSTER_IMAGES ?= 600
+# A file's tests share their fixtures (Spark, a trained bundle), so they stay together.
+PARALLEL ?= --numprocesses 2 --dist loadfile
 COVERAGE := --cov --cov-branch --cov-report=term:skip-covered --cov-fail-under=85
 UV_COMPILE := .venv/bin/uv pip compile --quiet --generate-hashes --no-emit-index-url \
   --no-annotate --no-header --python-version 3.11
@@ -41,7 +43,7 @@ demo: setup ## Score the three nights of the mini lake, end to end
 
 .PHONY: test
 test: setup ## All tests, with the branch coverage of model/ and jobs/ (at least 85%)
-	@$(PYTEST) --ignore=tests/ui $(COVERAGE) $(TEST_ARGUMENTS)
+	@$(PYTEST) --ignore=tests/ui $(PARALLEL) $(COVERAGE) $(TEST_ARGUMENTS)
 
 .PHONY: e2e
 e2e: setup chromium ## Drive the real Prefect UI in a browser; screenshots go to .e2e
@@ -54,7 +56,7 @@ chromium:
 
 .PHONY: test-quick
 test-quick: setup ## The unit tests only, without coverage (seconds)
-	@$(PYTEST) tests/unit $(TEST_ARGUMENTS)
+	@$(PYTEST) tests/unit $(PARALLEL) $(TEST_ARGUMENTS)
 
 .PHONY: check
 check: setup ## Lint, format, types, import contracts, Dockerfile, compose.yaml
