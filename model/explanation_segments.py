@@ -1,11 +1,10 @@
 """Cutting a picture into the pieces that an explanation hides and shows.
 
-The default, Felzenszwalb's graph cut inside the head's outline, was chosen on images of the
-calibration part: its pieces follow a lesion's border, so that one of them can be the lesion, and
-seeds agree best. The others are kept for that comparison (`mri-triage explain-bench`). The outline
-keeps weight from leaking out of the head over pieces that straddle it. What lies outside it is
-cut into pieces too: an explanation that could not blame the background would prove nothing by not
-blaming it.
+The default, Felzenszwalb's graph cut inside the head's outline, was chosen on a few images of the
+calibration part: its pieces follow a lesion's border, so that one of them can be the lesion. The
+others are kept for that comparison (`mri-triage explain-bench`). The outline keeps weight from
+leaking out of the head over pieces that straddle it. What lies outside it is cut into pieces too:
+an explanation that could not blame the background would prove nothing by not blaming it.
 """
 
 from __future__ import annotations
