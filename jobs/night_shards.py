@@ -6,11 +6,14 @@ import time
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import pyarrow as pa
+from py4j.protocol import Py4JError
+from pyspark.errors import PySparkException
 
 from jobs.cluster import ship_to_workers
 from jobs.code_version import code_version
@@ -125,8 +128,10 @@ def _score_ahead(
             first, scores = started.popleft()
             yield first, scores.result()
     except BaseException:
-        # The other shard's tasks would hold the cores, and this process, until they are done.
-        spark.sparkContext.cancelJobGroup(group)
+        # The other shard's tasks would hold the cores, and this process, until they are done. If
+        # Spark is gone, there is nothing to cancel, and what ended the night is the news.
+        with suppress(PySparkException, Py4JError, OSError):
+            spark.sparkContext.cancelJobGroup(group)
         raise
     finally:
         pool.shutdown(wait=True, cancel_futures=True)

@@ -43,6 +43,11 @@ MAXIMUM_FAILED_JOBS: Final = 48
 _RAISED_IN_WORKER: Final = re.compile(r"^model\.errors\.(\w+): (.*)$", re.MULTILINE)
 
 
+TRIES_ALONE: Final = 3
+"""Of a shard of one object. One among others is tried again anyhow, when its job is halved: what
+befell the worker by chance shall not cost a row."""
+
+
 class JobFailedError(TransientError):
     """A Spark job failed, and not with an error of this project: one of its objects may do it."""
 
@@ -125,7 +130,9 @@ def score_or_halve(
                 )
                 raise TransientError(message) from error
             LOG.warning("a job of %d objects failed and is halved: %s", part.num_rows, error)
-            if part.num_rows == 1:
+            if objects.num_rows == 1 and failed_jobs < TRIES_ALONE:
+                waiting.append(part)
+            elif part.num_rows == 1:
                 tables.append(_crashed(part, task))
             else:
                 half = part.num_rows // 2

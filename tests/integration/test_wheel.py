@@ -32,7 +32,8 @@ for package in ("conf", "flows", "jobs", "model"):
     root = importlib.import_module(package)
     for found in pkgutil.walk_packages(root.__path__, f"{package}."):
         module = importlib.import_module(found.name)
-        places.add(pathlib.Path(module.__file__).parents[1])
+        depth = found.name.count(".") + found.ispkg
+        places.add(pathlib.Path(module.__file__).parents[depth])
 print(*places, sep="\\n")
 """
 

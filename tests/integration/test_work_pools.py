@@ -87,7 +87,7 @@ def test_the_work_pool_gets_the_deployments_that_serve_makes(
         assert one.tags == twin.tags
         assert one.work_pool_name == "mri-triage"
         assert one.pull_steps == []
-        form = {"definitions": {}} | (one.parameter_openapi_schema or {})
+        form = {"definitions": {}, "required": []} | (one.parameter_openapi_schema or {})
         assert form == twin._parameter_openapi_schema.model_dump()
 
 

@@ -20,14 +20,16 @@ from functools import partial
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
+from pyspark.sql import SparkSession
 
-from jobs import explain_night, lake_s3, score_night
+from jobs import explain_night, lake_s3, night_shards
 from jobs.night_run import NightOutcome, NightRequest
+from jobs.score_night import run_night
 from model.errors import TriageError
 from tests.integration.spark_fixtures import ignore_progress
 
@@ -73,9 +75,11 @@ def run_with(scores: pa.Table, request: NightRequest) -> NightOutcome:
         request: of the night.
     """
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(score_night, "score_on_spark", partial(_take, scores))
+        # One shard after the other, so that the n-th change is the same one in every run.
+        patch.setattr(night_shards, "SHARDS_AT_ONCE", 1)
+        patch.setattr(night_shards, "score_on_spark", partial(_take, scores))
         patch.setattr(explain_night, "_run_job", _make_files)
-        return score_night.run_night(request, None, ignore_progress)  # type: ignore[arg-type]
+        return run_night(request, cast("SparkSession", _NoSpark()), ignore_progress)
 
 
 def start_run(
@@ -198,7 +202,26 @@ def _do(deed: Deed) -> None:
         os.kill(os.getpid(), signal.SIGKILL if deed is Deed.DIE else signal.SIGSTOP)
 
 
-def _take(scores: pa.Table, _: object, objects: pa.Table, task: object) -> pa.Table:  # noqa: ARG001
+class _NoSpark:
+    """Takes the names of jobs, of which there are none."""
+
+    def __init__(self) -> None:
+        self.sparkContext = self
+
+    def setJobGroup(self, group: str, description: str) -> None:  # noqa: N802 - Spark's name
+        """Take a name."""
+
+    def cancelJobGroup(self, group: str) -> None:  # noqa: N802 - Spark's name
+        """Cancel nothing."""
+
+
+def _take(
+    scores: pa.Table,
+    _: object,
+    objects: pa.Table,
+    task: object,  # noqa: ARG001
+    watch: object,  # noqa: ARG001
+) -> pa.Table:
     return scores.filter(pc.is_in(scores["object_key"], objects["object_key"].unique()))
 
 

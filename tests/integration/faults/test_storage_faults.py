@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -336,7 +337,15 @@ def test_what_ends_a_run_half_way_publishes_nothing_and_the_next_goes_on_from_it
 ) -> None:
     keys = sorted(night.calm.rows["object_key"].unique())
     half = len(keys) // SHARDS
-    proxy.inject(do_first(lambda: refuse_everything(proxy, fault)), key=keys[half], times=1)
+
+    def refuse_once_the_first_shard_is_stored() -> None:
+        give_up = time.monotonic() + 60
+        while not any(one.method == "PUT" and "/shards/" in one.key for one in proxy.requests):
+            assert time.monotonic() < give_up
+            time.sleep(0.05)
+        refuse_everything(proxy, fault)
+
+    proxy.inject(do_first(refuse_once_the_first_shard_is_stored), key=keys[half], times=1)
 
     with pytest.raises(error, match=advice):
         night.run(1)

@@ -12,7 +12,7 @@ from jobs.lake import LakeAddress
 from jobs.schemas import INVENTORY, SCORES
 from jobs.scoring_rows import rows_to_table
 from jobs.scoring_udf import DecodingOptions, ScoringTask
-from jobs.spark_jobs import JobFailedError, read_failure, score_or_halve
+from jobs.spark_jobs import TRIES_ALONE, JobFailedError, read_failure, score_or_halve
 from model.errors import (
     AccessDeniedError,
     BundleError,
@@ -87,6 +87,31 @@ def test_the_object_that_brings_a_job_down_stands_alone_in_the_end() -> None:
     assert scores["object_key"].to_pylist() == list("abcdefgh")
     assert scores["failure"].to_pylist() == [None] * 5 + ["decoder_crash", None, None]
     assert scores["frame"].to_pylist()[5] is None
+
+
+def test_a_shard_of_one_object_is_tried_again_before_it_costs_a_row() -> None:
+    tries: list[int] = []
+
+    def fail_once(part: pa.Table) -> pa.Table:
+        tries.append(part.num_rows)
+        if len(tries) == 1:
+            message = "a worker ran out of memory"
+            raise JobFailedError(message)
+        return scores_of(part)
+
+    scores = score_or_halve(objects("a"), fail_once, TASK)
+
+    assert tries == [1, 1]
+    assert scores["failure"].to_pylist() == [None]
+
+
+def test_a_shard_of_one_object_that_always_fails_costs_its_row() -> None:
+    engine = Engine(bad="a")
+
+    scores = score_or_halve(objects("a"), engine, TASK)
+
+    assert engine.jobs == TRIES_ALONE
+    assert scores["failure"].to_pylist() == ["decoder_crash"]
 
 
 def test_when_everything_fails_the_night_stops_instead_of_flagging_all() -> None:
