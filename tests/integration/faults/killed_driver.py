@@ -166,6 +166,9 @@ def _install(watch: FileWatch) -> None:
         if watch.report is not None:
             watch.report.send(change)
 
+    if watch.deed is Deed.DIE_HALF_WAY:
+        # Python ignores this signal. Here, because shards are written by a thread, which may not.
+        signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
     sys.addaudithook(look)
 
 
@@ -194,8 +197,7 @@ def _is_for_writing(flags: object) -> bool:
 
 def _do(deed: Deed) -> None:
     if deed is Deed.DIE_HALF_WAY:
-        # Python ignores this signal; now the kernel ends the process in the middle of the data.
-        signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
+        # The kernel ends the process in the middle of the data.
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         resource.setrlimit(resource.RLIMIT_FSIZE, (HALF_A_FILE, HALF_A_FILE))
     else:
