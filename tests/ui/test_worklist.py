@@ -80,6 +80,7 @@ def watched(page: Page, worklist: RunningWorklist) -> Iterator[Page]:
         if message.type == "error":
             wrong.append(message.text)
 
+    page.goto("about:blank")  # where an earlier test left the page goes on asking
     page.on("response", watch)
     page.on("console", hear)
     yield page
