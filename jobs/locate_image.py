@@ -60,7 +60,9 @@ def find_image(lake: Lake, image_id: str, night: date | None = None) -> FoundIma
 
 def _read_rows(lake: Lake, key: str) -> pa.Table:
     try:
-        return pq.read_table(pa.BufferReader(lake.read(key)), columns=_COLUMNS)
+        file = pq.ParquetFile(pa.BufferReader(lake.read(key)))
+        # By this thread alone, see `jobs.parquet_objects.read_table`.
+        return file.read(columns=_COLUMNS, use_threads=False)
     except (NotRetrievedError, pa.ArrowException) as error:
         message = (
             f"{key} cannot be read ({type(error).__name__}): expected it as this job writes it; "

@@ -70,7 +70,9 @@ def read_table(
     if columns is not None:
         found = set(file.schema_arrow.names)
         columns = [name for name in columns if not skip_absent or name in found]
-    table = file.read(columns=columns)
+    # By this thread alone: one of Arrow's own may let go of the bytes only while Python ends, and
+    # then aborts the process (seen twice in 60 commands on a busy machine).
+    table = file.read(columns=columns, use_threads=False)
     return table.replace_schema_metadata(None), _own_metadata(file.schema_arrow.metadata)
 
 
