@@ -12,6 +12,13 @@ readonly repository
 readonly night=2026-11-18
 readonly base_megabytes=150 # python:3.11-slim-bookworm, unpacked
 readonly most_megabytes=3000
+case ${1:-} in
+  -*)
+    sed -n '2,/^set /p' "$0" | sed -n 's/^# \{0,1\}//p'
+    exit 0
+    ;;
+  *) ;;
+esac
 if (($#)); then
   mkdir -p -- "$1"
   clean=$(cd -- "$1" && pwd)
