@@ -31,6 +31,7 @@ from jobs.backfill_plan import (
     NightOrder,
     PlannedNight,
     check_range,
+    find_published,
     plan_backfill,
     plan_the_rest,
 )
@@ -139,9 +140,13 @@ def backfill(
     backfill_id = str(flow_run.root_flow_run_id)
     record = read_record(store, backfill_id)
     if record is None:
-        record = BackfillRecord(tuple(one.state.night for one in planned if one.runs))
+        record = BackfillRecord(
+            tuple(one.state.night for one in planned if one.runs),
+            published_before=find_published(states),
+        )
         write_record(store, backfill_id, record, datetime.now(UTC).date())
     else:
+        record = record.with_published_since(find_published(states, rescore_with))
         planned = plan_the_rest(planned, record.planned, record.finished)
     store_plan(page, planned, preview=False)
     options = {

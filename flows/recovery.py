@@ -37,7 +37,13 @@ def find_orphans(home: str) -> list[psutil.Process]:
 def stop_orphans(home: str) -> int:
     """End the orphans of this installation; returns how many there were."""
     orphans = find_orphans(home)
-    _end(orphans)
+    servers = [process for process in orphans if _is_server(process)]
+    # The server first, and unasked: a run that is asked to end would report a crash to it, which
+    # is final, and a server that is asked to end waits for its clients, the runs.
+    for server in servers:
+        _signal(server, kill=True)
+    psutil.wait_procs(servers, timeout=GRACE_SECONDS)
+    _end([process for process in orphans if process not in servers])
     return len(orphans)
 
 
@@ -57,10 +63,18 @@ def _end(processes: Sequence[psutil.Process]) -> None:
 
 
 def _is_run(process: psutil.Process) -> bool:
+    return "prefect.engine" in _command_of(process)
+
+
+def _is_server(process: psutil.Process) -> bool:
+    return " prefect server start" in " ".join(_command_of(process))
+
+
+def _command_of(process: psutil.Process) -> list[str]:
     try:
-        return "prefect.engine" in process.cmdline()
+        return process.cmdline()
     except psutil.Error:
-        return False
+        return []  # gone meanwhile
 
 
 def _is_of(process: psutil.Process, home: str) -> bool:

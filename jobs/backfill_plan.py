@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from enum import StrEnum
@@ -63,6 +63,22 @@ def plan_backfill(
     planned = [PlannedNight(state, *_decide(state, mode, rescore_with)) for state in states]
     newest_first = order is NightOrder.NEWEST_FIRST
     return sorted(planned, key=lambda one: one.state.night, reverse=newest_first)
+
+
+def find_published(states: Iterable[NightState], digest: str | None = None) -> dict[date, str]:
+    """Return the nights that are published whole, and the runs that did it.
+
+    Args:
+        states: of the nights.
+        digest: of the bundle that they must be scored with; None: any.
+    """
+    return {
+        state.night: state.run_id
+        for state in states
+        if state.status is NightStatus.PUBLISHED
+        and state.run_id is not None
+        and digest in (None, state.bundle_digest)
+    }
 
 
 def plan_the_rest(

@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date
+from typing import Any
 
 from jobs.lake import Lake
 from jobs.night_keys import backfill_key
@@ -20,11 +21,14 @@ class BackfillRecord:
         planned: nights that it runs, in its order. They stay planned when they fail: whoever
             retries the backfill wants those, whatever its mode says of failed nights.
         finished: nights that are published, and the runs that did it.
+        published_before: nights that were published when it began, and the runs that did it; None
+            if unknown.
         written_on: the day in UTC on which it was last written; None if unknown.
     """
 
     planned: tuple[date, ...]
     finished: Mapping[date, str] = field(default_factory=dict)
+    published_before: Mapping[date, str] | None = None
     written_on: date | None = None
 
     @property
@@ -35,6 +39,23 @@ class BackfillRecord:
     def with_finished(self, night: date, run_id: str) -> BackfillRecord:
         """Return the record with one more night done."""
         return replace(self, finished={**self.finished, night: run_id})
+
+    def with_published_since(self, published: Mapping[date, str]) -> BackfillRecord:
+        """Return the record with the planned nights done that were published since it began.
+
+        A backfill may be stopped between a night's publication and its own record of it.
+
+        Args:
+            published: nights that are published now, and the runs that did it.
+        """
+        if self.published_before is None:
+            return self
+        since = {
+            night: published[night]
+            for night in self.left
+            if night in published and published[night] != self.published_before.get(night)
+        }
+        return replace(self, finished={**self.finished, **since})
 
 
 def read_record(lake: Lake, backfill_id: str) -> BackfillRecord | None:
@@ -58,9 +79,11 @@ def read_record_at(lake: Lake, key: str) -> BackfillRecord:
     """
     try:
         content = json.loads(lake.read(key))
+        before = content.get("published_before")
         return BackfillRecord(
             planned=tuple(date.fromisoformat(night) for night in content["planned"]),
-            finished={date.fromisoformat(n): str(run) for n, run in content["finished"].items()},
+            finished=_runs_by_night(content["finished"]),
+            published_before=None if before is None else _runs_by_night(before),
             written_on=_day_or_none(content.get("written_on")),
         )
     except (ValueError, AttributeError, KeyError, TypeError):
@@ -77,12 +100,22 @@ def write_record(lake: Lake, backfill_id: str, record: BackfillRecord, today: da
         record: what is kept.
         today: the day in UTC.
     """
-    content = {
+    content: dict[str, Any] = {
         "written_on": today.isoformat(),
         "planned": [night.isoformat() for night in record.planned],
-        "finished": {night.isoformat(): run_id for night, run_id in record.finished.items()},
+        "finished": _as_json(record.finished),
     }
+    if record.published_before is not None:
+        content["published_before"] = _as_json(record.published_before)
     lake.write(backfill_key(backfill_id), json.dumps(content, indent=1).encode())
+
+
+def _as_json(runs: Mapping[date, str]) -> dict[str, str]:
+    return {night.isoformat(): run_id for night, run_id in runs.items()}
+
+
+def _runs_by_night(content: Mapping[str, object]) -> dict[date, str]:
+    return {date.fromisoformat(night): str(run_id) for night, run_id in content.items()}
 
 
 def _day_or_none(text: str | None) -> date | None:

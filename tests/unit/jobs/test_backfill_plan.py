@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date, timedelta
 
 import pytest
@@ -8,6 +9,7 @@ from jobs.backfill_plan import (
     BackfillMode,
     NightOrder,
     check_range,
+    find_published,
     plan_backfill,
     plan_the_rest,
 )
@@ -102,6 +104,23 @@ def test_a_backfill_that_goes_on_runs_what_it_set_out_to_run_and_has_not_finishe
         "published by this backfill",
         "this backfill has not published it yet",
     ]
+
+
+def test_published_nights_are_found_by_the_bundle_that_they_were_scored_with() -> None:
+    nights = [NIGHT + timedelta(days=day) for day in range(4)]
+    states = [
+        replace(state_of(status, digest, night), run_id=f"run of {digest}")
+        for status, digest, night in zip(
+            (NightStatus.PUBLISHED, NightStatus.PUBLISHED, NightStatus.LATE_IMAGES,
+             NightStatus.RUNNING),
+            ("old", "new", "new", "new"),
+            nights,
+            strict=True,
+        )
+    ]  # fmt: skip
+
+    assert find_published(states) == {nights[0]: "run of old", nights[1]: "run of new"}
+    assert find_published(states, "new") == {nights[1]: "run of new"}
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,8 @@ from jobs.backfill_record import BackfillRecord, read_record, write_record
 from jobs.lake import Lake, LakeAddress, open_lake
 from model.errors import OutputError
 
-FIRST, SECOND = date(2026, 11, 19), date(2026, 11, 20)
-TODAY = date(2026, 11, 21)
+FIRST, SECOND, THIRD = date(2026, 11, 19), date(2026, 11, 20), date(2026, 11, 21)
+TODAY = date(2026, 11, 22)
 
 
 @pytest.fixture
@@ -27,10 +27,27 @@ def test_a_record_is_read_as_it_was_written_and_keeps_its_order(lake: Lake) -> N
     assert record.left == [FIRST]
 
 
-def test_a_record_of_an_earlier_release_does_not_say_when_it_was_written(lake: Lake) -> None:
+def test_a_record_of_an_earlier_release_knows_less_and_runs_what_it_planned(lake: Lake) -> None:
     lake.write("backfills/id.json", b'{"planned": ["2026-11-19"], "finished": {}}')
 
-    assert read_record(lake, "id") == BackfillRecord((FIRST,))
+    record = read_record(lake, "id")
+
+    assert record == BackfillRecord((FIRST,))
+    assert record.with_published_since({FIRST: "of whenever"}).left == [FIRST]
+
+
+def test_a_night_published_just_before_a_stop_is_done_and_one_published_before_is_not(
+    lake: Lake,
+) -> None:
+    record = BackfillRecord((FIRST, SECOND, THIRD), published_before={FIRST: "a", SECOND: "b"})
+    write_record(lake, "id", record, TODAY)
+    read = read_record(lake, "id")
+    assert read is not None
+
+    went_on = read.with_published_since({FIRST: "a", SECOND: "b again", TODAY: "not its own"})
+
+    assert went_on.finished == {SECOND: "b again"}
+    assert went_on.left == [FIRST, THIRD]
 
 
 def test_a_backfill_that_has_not_begun_has_no_record(lake: Lake) -> None:
