@@ -16,6 +16,7 @@ from model import errors
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text("utf-8")
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 HEAVY = {"keras", "lime", "petastorm", "prefect", "pyspark", "skimage", "sklearn", "tensorflow"}
 
 
@@ -99,11 +100,12 @@ def test_no_two_errors_share_an_exit_code() -> None:
     assert len(set(codes)) == len(codes)
 
 
-def test_every_target_of_the_makefile_that_the_readme_names_is_there() -> None:
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_target_of_the_makefile_that_a_page_names_is_there(page: Path) -> None:
     makefile = (ROOT / "Makefile").read_text("utf-8")
     targets = set(re.findall(r"^([a-z0-9-]+):", makefile, re.MULTILINE))
 
-    assert set(re.findall(r"`make ([a-z0-9-]+)", README)) <= targets
+    assert set(re.findall(r"`make ([a-z0-9-]+)", page.read_text("utf-8"))) <= targets
 
 
 @pytest.mark.parametrize("name", ["base.yaml", "demo.yaml", "hospital.yaml"])
@@ -165,10 +167,22 @@ def test_no_job_reads_the_settings_outside_its_main() -> None:
     assert readers == []
 
 
-def test_every_link_within_the_readme_leads_to_a_heading() -> None:
-    headings = {
-        re.sub(r"[^a-z0-9 -]", "", heading.lower()).replace(" ", "-")
-        for heading in re.findall(r"^#+ (.+)$", README, re.MULTILINE)
+def headings_of(page: Path) -> set[str]:
+    return {
+        re.sub(r"[^a-z0-9 _-]", "", heading.lower()).replace(" ", "-")
+        for heading in re.findall(r"^#+ (.+)$", page.read_text("utf-8"), re.MULTILINE)
     }
 
-    assert set(re.findall(r"\]\(#([^)]+)\)", README)) <= headings
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_link_of_a_page_leads_somewhere(page: Path) -> None:
+    links = re.findall(r"\]\(([^)\s]+)\)", page.read_text("utf-8"))
+    lost = []
+    for link in links:
+        path, _, heading = link.partition("#")
+        target = page.parent / path if path else page
+        known = not heading or (target.is_file() and heading in headings_of(target))
+        if "://" not in link and not (target.exists() and known):
+            lost.append(link)
+
+    assert lost == []
