@@ -73,6 +73,9 @@ def _bars_table(content: Mapping[str, Any]) -> Table:
             bar["bar"],
             "met" if bar["met"] else "MISSED",
         )
+    if costs := content["costs"]:
+        lean = f"{costs['times_less_on_batch']:.3f}"
+        table.add_row("the same, calling Keras predict_on_batch", lean, "", "")
     lowest = content["agreement_lowest_tenth"]
     table.add_row("rank agreement, lowest tenth of the images below", f"{lowest:.3f}", "", "")
     halves = content["stability_of_halves"]

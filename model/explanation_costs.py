@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -54,19 +56,19 @@ def time_stock(
         return np.stack([1.0 - probabilities, probabilities], axis=1)
 
     explainer = LimeImageExplainer(random_state=1, verbose=False)
-    return _time(
-        lambda: explainer.explain_instance(
-            np.repeat(picture[:, :, np.newaxis], 3, axis=2),
-            classify,
-            labels=(1,),
-            top_labels=None,
-            num_samples=perturbations,
-            batch_size=STOCK_BATCH,
-            segmentation_fn=lambda pixels: segment_picture(_to_gray(pixels))[0],
-            progress_bar=False,
-        ),
-        perturbations,
-    )
+    with contextlib.redirect_stderr(io.StringIO()):  # it would draw a bar of its own into ours
+        return _time(
+            lambda: explainer.explain_instance(
+                np.repeat(picture[:, :, np.newaxis], 3, axis=2),
+                classify,
+                labels=(1,),
+                top_labels=None,
+                num_samples=perturbations,
+                batch_size=STOCK_BATCH,
+                segmentation_fn=lambda pixels: segment_picture(_to_gray(pixels))[0],
+            ),
+            perturbations,
+        )
 
 
 def _to_gray(pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:

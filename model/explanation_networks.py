@@ -59,9 +59,15 @@ def make_gradcam(bundle: Bundle) -> Callable[[npt.NDArray[np.uint8]], Heat]:
     return explain
 
 
-def make_keras_scoring(bundle: Bundle) -> ScorePictures:
-    """Make a function that scores by Keras itself, as one who knows no other way would."""
-    return _score_by_keras(load_network(bundle), bundle.card.temperature)
+def make_keras_scoring(bundle: Bundle, *, on_batch: bool) -> ScorePictures:
+    """Make a function that scores by Keras itself, as one who knows no other way would.
+
+    Args:
+        bundle: whose network.
+        on_batch: by ``predict_on_batch``, Keras's leanest call; else by ``predict``, as the first
+            project and lime's own examples do.
+    """
+    return _score_by_keras(load_network(bundle), bundle.card.temperature, on_batch=on_batch)
 
 
 def make_shuffled_scoring(bundle: Bundle, seed: int) -> ScorePictures:
@@ -76,14 +82,22 @@ def make_shuffled_scoring(bundle: Bundle, seed: int) -> ScorePictures:
     for variable in network.trainable_variables:
         values = np.asarray(variable.numpy())
         variable.assign(generator.permutation(values.ravel()).reshape(values.shape))
-    return _score_by_keras(network, bundle.card.temperature)
+    return _score_by_keras(network, bundle.card.temperature, on_batch=True)
 
 
-def _score_by_keras(network: keras.Model, temperature: float) -> ScorePictures:
+def _score_by_keras(network: keras.Model, temperature: float, *, on_batch: bool) -> ScorePictures:
+    def predict(levels: npt.NDArray[np.float32]) -> dict[str, npt.NDArray[np.float32]]:
+        answer: dict[str, npt.NDArray[np.float32]] = (
+            network.predict_on_batch(levels)
+            if on_batch
+            else network.predict(levels, batch_size=BATCH, verbose=0)
+        )
+        return answer
+
     def score(pictures: npt.NDArray[np.uint8]) -> npt.NDArray[np.float64]:
         levels = np.asarray(pictures, dtype=np.float32)[..., np.newaxis]
         parts = [
-            network.predict_on_batch(levels[start : start + BATCH])["logit"]
+            predict(levels[start : start + BATCH])["logit"]
             for start in range(0, len(levels), BATCH)
         ]
         logits = np.concatenate(parts)[:, 0].astype(np.float64)

@@ -106,7 +106,7 @@ def judge_bars(content: Mapping[str, Any]) -> list[Record]:
         )
         bars.append(
             {
-                "what": "times less than lime's image explainer with Keras",
+                "what": "times less than lime's image explainer calling Keras predict",
                 "value": ratio,
                 "bar": f">= {LEAST_SPEED_UP:g}",
                 "met": ratio >= LEAST_SPEED_UP,

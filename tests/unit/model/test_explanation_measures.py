@@ -8,6 +8,7 @@ import pytest
 from scipy.special import expit
 
 from model.explanation import Explanation
+from model.explanation_costs import time_ours, time_stock
 from model.explanation_measures import (
     HEAT_SHARES,
     dice_by_share,
@@ -150,3 +151,20 @@ def test_a_bar_that_is_just_reached_is_met_and_one_that_is_not_is_said_to_be_mis
     }
 
     assert [bar["met"] for bar in judge_bars(content)] == [True, False, True, True, False, True]
+
+
+def test_both_explainers_are_timed_for_as_many_pictures(capsys: pytest.CaptureFixture[str]) -> None:
+    generator = np.random.default_rng(3)
+    picture = generator.integers(0, 255, (64, 64), dtype=np.uint8)
+    seen: list[int] = []
+
+    def score(pictures: npt.NDArray[np.uint8]) -> npt.NDArray[np.float64]:
+        assert pictures.shape[1:] == picture.shape
+        seen.append(len(pictures))
+        return np.asarray(pictures.mean(axis=(1, 2)) / 255.0, dtype=np.float64)
+
+    for timed in (time_ours(picture, score, 32, 40), time_stock(picture, score, 40)):
+        assert timed.perturbations == 40
+        assert timed.seconds > 0
+    assert seen == [32, 8, 10, 10, 10, 10]
+    assert capsys.readouterr().err == ""
