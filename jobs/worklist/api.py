@@ -14,9 +14,8 @@ from starlette.exceptions import HTTPException
 
 from jobs.single_image import Prediction
 from jobs.worklist.pages import TITLES
-from jobs.worklist.requests import FILE_FIELD, CurrentReader, Night, Room, StudyId, Upload
+from jobs.worklist.requests import FILE_FIELD, CurrentReader, Filter, Night, Room, StudyId, Upload
 from jobs.worklist.study_list import (
-    StudyFilter,
     cut_page,
     find_study,
     images_of_study,
@@ -169,14 +168,10 @@ def list_nights(room: Room, _: CurrentReader) -> list[NightRecord]:
 @router.get("/nights/{night}/studies", responses=_PROBLEMS)
 def list_studies(
     snapshot: Night,
-    decision: Annotated[str, Query(max_length=20)] = "",
-    reason: Annotated[str, Query(max_length=40)] = "",
-    scanner: Annotated[str, Query(max_length=120)] = "",
-    plane: Annotated[str, Query(max_length=20)] = "",
+    chosen: Filter,
     page: Annotated[int, Query(ge=1, le=1_000_000)] = 1,
 ) -> StudyPageRecord:
     """List a night's studies, flagged first by risk, a page at a time."""
-    chosen = StudyFilter(decision or None, reason or None, scanner or None, plane or None)
     cut = cut_page(snapshot, order_studies(snapshot, chosen), page)
     return StudyPageRecord(
         night=snapshot.night.isoformat(),

@@ -19,7 +19,7 @@ from jobs.published_night import night_of
 from jobs.worklist.night_store import NightSnapshot
 from jobs.worklist.pages import render, tell_night
 from jobs.worklist.rendering import WITHHELD, ShownImage
-from jobs.worklist.requests import CurrentReader, ImageId, Night, Room, StudyId
+from jobs.worklist.requests import CurrentReader, Filter, ImageId, Night, Room, StudyId
 from jobs.worklist.room import ReadingRoom
 from jobs.worklist.study_list import (
     StudyFilter,
@@ -75,15 +75,11 @@ def show_night(
     request: Request,
     room: Room,
     snapshot: Night,
-    decision: FilterText = "",
-    reason: FilterText = "",
-    scanner: FilterText = "",
-    plane: FilterText = "",
+    chosen: Filter,
     page: PageNumber = 1,
     run: FilterText = "",
 ) -> Response:
     """Show a night's studies, flagged first by risk."""
-    chosen = StudyFilter(decision or None, reason or None, scanner or None, plane or None)
     studies = cut_page(snapshot, order_studies(snapshot, chosen), page)
     return render(
         request,
@@ -107,18 +103,14 @@ def show_study(
     room: Room,
     snapshot: Night,
     study_id: StudyId,
+    chosen: Filter,
     image: FilterText = "",
-    decision: FilterText = "",
-    reason: FilterText = "",
-    scanner: FilterText = "",
-    plane: FilterText = "",
     saved: FilterText = "",
 ) -> Response:
     """Show one image of a study, the others beside it, and take an answer."""
     study = find_study(snapshot, study_id)
     if study is None:
         raise HTTPException(404, "There is no such study in this night.")
-    chosen = StudyFilter(decision or None, reason or None, scanner or None, plane or None)
     images = images_of_study(snapshot, study_id)
     shown = next((one for one in images if one["image_id"] == image), None)
     if shown is None:

@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Annotated, Final
 
-from fastapi import Depends, HTTPException, Path, Request
+from fastapi import Depends, HTTPException, Path, Query, Request
 from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 
 from jobs.worklist.access import COOKIE, AccessRefusedError, Reader, identify, is_form_key
 from jobs.worklist.night_store import NightSnapshot
 from jobs.worklist.room import ReadingRoom
+from jobs.worklist.study_list import StudyFilter
 
 LARGEST_FIELD: Final = 16 * 1024
 MOST_FIELDS: Final = 20
@@ -48,6 +49,19 @@ def get_room(request: Request) -> ReadingRoom:
 
 
 Room = Annotated[ReadingRoom, Depends(get_room)]
+
+
+def get_filter(
+    decision: Annotated[str, Query(max_length=20)] = "",
+    reason: Annotated[str, Query(max_length=40)] = "",
+    scanner: Annotated[str, Query(max_length=120)] = "",
+    plane: Annotated[str, Query(max_length=20)] = "",
+) -> StudyFilter:
+    """Return which studies are asked for; an empty field lets all of them through."""
+    return StudyFilter(decision or None, reason or None, scanner or None, plane or None)
+
+
+Filter = Annotated[StudyFilter, Depends(get_filter)]
 
 
 async def get_reader(request: Request, room: Room) -> Reader:
