@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-TASKS_A_CORE: Final = 4  # evens out tasks of different length; more would waste part batches
-BATCHES_A_TASK: Final = 4  # at least, so that a last part batch wastes little
+TASKS_A_CORE: Final = 2  # evens out tasks of different length; each start costs some time
+BATCHES_A_TASK: Final = 8  # at least, so that a last part batch wastes little
 
 WASTED_BATCHES: Final = 1.05
 """More tasks may need so many times the batches of fewer, for the sake of even ends."""

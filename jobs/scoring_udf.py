@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import atexit
 import functools
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeAlias
+from zipimport import zipimporter
 
 import pandas as pd
 
@@ -122,8 +124,22 @@ def make_score_batches(
             yield from frames_of(score_objects(sources, tools))
             if seconds is not None:
                 seconds.add(tools.watch.seconds)
+            keep_archives_as_read()
 
     return score_batches
+
+
+def keep_archives_as_read() -> None:
+    """Spare the next task of this process to read the directories of Spark's archives anew.
+
+    At the start of every task Spark lets Python forget what it knows of the places that it
+    imports from; of an archive all entries are then read again, for Spark's own a tenth of a
+    second. What is not among those places is not forgotten, and whoever imports from it finds it
+    as it was.
+    """
+    places = sys.path_importer_cache
+    for path in [path for path, finder in places.items() if isinstance(finder, zipimporter)]:
+        del places[path]
 
 
 def objects_of(references: pd.DataFrame) -> Iterator[LakeObject]:

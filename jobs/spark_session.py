@@ -57,7 +57,7 @@ class EngineOptions:
     cores: int | None = None
     driver_memory: str = "1g"
     batch_size: int = 32
-    shard_objects: int = 2048
+    shard_objects: int = 4096
     fetch_threads: int = 8
 
     @property

@@ -53,6 +53,8 @@ def make_runner(xml_file: Path, precision: Precision, threads: int) -> RunNetwor
             "INFERENCE_PRECISION_HINT": PRECISION_HINTS[precision],
             "INFERENCE_NUM_THREADS": threads,
             "NUM_STREAMS": 1,
+            # It would pin every worker of a machine to the same core, the first.
+            "ENABLE_CPU_PINNING": False,
         },
     )
     request = compiled.create_infer_request()

@@ -40,9 +40,9 @@ def test_every_object_is_dealt_once(count: int, tasks: int) -> None:
 
 
 def test_the_number_of_tasks_fills_the_batches_of_the_network() -> None:
-    # Of eight tasks each would end in a batch of two pictures, of six in one of thirteen.
-    assert choose_tasks(1808, 2, 32) == 6
-    assert choose_tasks(2048, 2, 32) == 8
+    # Of four tasks each would end in a half-empty batch, of two none.
+    assert choose_tasks(1088, 2, 32) == 2
+    assert choose_tasks(2048, 2, 32) == 4
 
 
 def test_an_object_costs_more_slices_the_larger_it_is() -> None:

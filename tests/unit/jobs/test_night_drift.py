@@ -117,7 +117,7 @@ def test_a_verdict_that_cannot_be_read_is_none(lake: Lake) -> None:
 def test_the_bundle_s_own_figures_are_the_references() -> None:
     references = references_of(open_bundle(packaged_bundle_folder()).card)
 
-    assert references["out_of_scope"] == pytest.approx(10 / 774)
+    assert references["out_of_scope"] == pytest.approx(6 / 774)
     assert 0.0 < references["normals_flagged"] < 0.5
     usual = {"out_of_scope": 0.02, "flagged": 0.2}
     assert list_remarks(usual, references) == []

@@ -1,8 +1,14 @@
+import importlib
+import sys
+import zipimport
+from pathlib import Path
+from zipfile import ZipFile
+
 import pandas as pd
 import pytest
 
 from jobs.lake import Lake, LakeObject
-from jobs.scoring_udf import fetch_object, frames_of, objects_of
+from jobs.scoring_udf import fetch_object, frames_of, keep_archives_as_read, objects_of
 from model.errors import NotRetrievedError, StorageUnavailableError
 
 SOURCE = LakeObject("incoming/a.png", "e1", 3)
@@ -52,3 +58,29 @@ def test_rows_are_handed_to_spark_in_frames_of_bounded_size() -> None:
     frames = frames_of({"object_key": f"{number}"} for number in range(600))
 
     assert [len(frame) for frame in frames] == [256, 256, 88]
+
+
+def test_the_next_task_reads_no_archive_anew_and_can_still_import_from_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    archive = tmp_path / "code.zip"
+    with ZipFile(archive, "w") as written:
+        for name in ("imported_before", "imported_after"):
+            written.writestr(f"{name}.py", "")
+    monkeypatch.syspath_prepend(str(archive))
+    importlib.import_module("imported_before")
+    read: list[str] = []
+    read_directory = zipimport._read_directory
+
+    def count(path: str) -> object:
+        read.append(path)
+        return read_directory(path)
+
+    monkeypatch.setattr(zipimport, "_read_directory", count)
+
+    keep_archives_as_read()
+    importlib.invalidate_caches()  # as Spark does at the start of a task
+    importlib.import_module("imported_after")
+
+    assert str(archive) not in read
+    assert "imported_after" in sys.modules
