@@ -70,7 +70,7 @@ def test_the_next_task_reads_no_archive_anew_and_can_still_import_from_it(
     monkeypatch.syspath_prepend(str(archive))
     importlib.import_module("imported_before")
     read: list[str] = []
-    read_directory = zipimport._read_directory
+    read_directory = vars(zipimport)["_read_directory"]
 
     def count(path: str) -> object:
         read.append(path)
