@@ -6,6 +6,7 @@ name that Python. The code goes along nonetheless, so that driver and workers ca
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 import tempfile
 import zipfile
@@ -39,10 +40,11 @@ def ship_to_workers(spark: SparkSession, *folders: Path) -> None:
         context.addPyFile(str(write_code(place)))
     shipped = {name.rpartition("#")[2] for name in context.listArchives}
     for folder in folders:
-        if folder.name not in shipped:
+        name = shipped_name(folder)
+        if name not in shipped:
             # An archive, because Spark ships no folders of the driver's own disk to a cluster.
-            archive = shutil.make_archive(str(place / folder.name), "zip", folder)
-            context.addArchive(f"{archive}#{folder.name}")
+            archive = shutil.make_archive(str(place / name), "zip", folder)
+            context.addArchive(f"{archive}#{name}")
 
 
 def find_shipped(folder: Path) -> Path:
@@ -52,8 +54,13 @@ def find_shipped(folder: Path) -> Path:
     """
     if TaskContext.get() is None:  # not in a task: a test, or the driver itself
         return folder
-    shipped = Path(SparkFiles.get(folder.name))
+    shipped = Path(SparkFiles.get(shipped_name(folder)))
     return shipped if shipped.is_dir() else folder
+
+
+def shipped_name(folder: Path) -> str:
+    """Return the name that a folder has on the workers: others may have its last part as well."""
+    return f"{folder.name}-{hashlib.sha256(str(folder).encode()).hexdigest()[:12]}"
 
 
 def write_code(folder: Path) -> Path:

@@ -321,15 +321,16 @@ def test_a_bundle_that_the_workers_do_not_have_is_shipped_to_them(
 ) -> None:
     _, request = copy_of(first_night, tmp_path, "20261122T041500-000012")
     run = open_night(request)
-    bundle = run.bundle.folder
-    elsewhere = replace(
-        run.make_task(datetime(2026, 11, 22, tzinfo=UTC)),
-        bundle_folder=tmp_path / "not-on-this-machine" / bundle.name,
-    )
+    another, bundle = (tmp_path / name / "bundle" for name in ("another", "shipped"))
+    another.mkdir(parents=True)
+    shutil.copytree(run.bundle.folder, bundle)
+    task = replace(run.make_task(datetime(2026, 11, 22, tzinfo=UTC)), bundle_folder=bundle)
 
+    ship_to_workers(spark, another)  # of the same name, shipped in the same session
     ship_to_workers(spark, bundle)
     ship_to_workers(spark, bundle)
-    scores = score_on_spark(spark, run.inventory.slice(14, 2), elsewhere)
+    shutil.rmtree(bundle)  # as on a machine that does not have it
+    scores = score_on_spark(spark, run.inventory.slice(14, 2), task)
 
     assert scores["failure"].to_pylist() == [None, None]
     close_night(run)
