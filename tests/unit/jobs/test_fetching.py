@@ -100,4 +100,4 @@ def test_without_memory_for_threads_the_fetching_fails_at_once_and_does_not_wait
     )
 
     assert done.returncode == 1
-    assert "MemoryError" in done.stderr.splitlines()[-1]
+    assert "MemoryError: Unable to allocate 128. MiB" in done.stderr.splitlines()[-1]
