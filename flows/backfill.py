@@ -26,6 +26,7 @@ from flows.backfill_artifacts import BackfillPage, NightOutcomeLine, store_outco
 from flows.bundle_choice import choose_bundle
 from flows.night import run_as_sub_run
 from flows.notifications import describe_state, notify_of_nights
+from flows.recovery import outlive_serve
 from jobs.backfill_plan import (
     BackfillMode,
     NightOrder,
@@ -119,6 +120,7 @@ def backfill(
         lake: Folder, file:///folder or s3://bucket/prefix; empty for the place's own.
         place: Settings by name (demo, hospital) or a YAML file.
     """
+    outlive_serve()
     settings = resolve_settings(
         place,
         os.environ,

@@ -12,6 +12,8 @@ from prefect import flow
 from prefect.artifacts import create_markdown_artifact
 from rich.console import Console
 
+from flows.recovery import outlive_serve
+
 
 @flow(name="evaluation", flow_run_name="evaluation", persist_result=False)
 def evaluation(
@@ -35,6 +37,7 @@ def evaluation(
     Returns:
         The digest of the bundle.
     """
+    outlive_serve()
     from flows.evaluation import evaluate_with_bar, format_json, refuse_unwritable, write_text
     from flows.evaluation_tables import evaluation_notes, metrics_markdown
     from model.evaluation_report import render_evaluation

@@ -18,6 +18,7 @@ from flows.drift import judge_and_write
 from flows.night import run_as_sub_run
 from flows.night_artifacts import hold_against_history
 from flows.notifications import notify_of_nights
+from flows.recovery import outlive_serve
 from jobs.lake import Lake, open_lake
 from jobs.night_states import NightState, NightStatus, inspect_night
 
@@ -53,6 +54,7 @@ def nightly(
         allow_fewer: Publish though a night holds fewer objects than were published before.
         publish_anyway: Publish though too many images could not be read.
     """
+    outlive_serve()
     settings = resolve_settings(place, os.environ, lake=lake or None, threshold=threshold)
     # A run that starts late, because the server was down, is still about the night it was for.
     due = flow_run.scheduled_start_time or datetime.now(UTC)

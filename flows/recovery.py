@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Sequence
 from typing import Final
 
 import psutil
+from rich.console import Console
 
 MARK: Final = "MRI_TRIAGE_SERVED_FROM"
 """Set in the environment of `mri-triage serve` and so of all that it starts: server, runs, Spark
@@ -45,6 +47,23 @@ def stop_orphans(home: str) -> int:
     psutil.wait_procs(servers, timeout=GRACE_SECONDS)
     _end([process for process in orphans if process not in servers])
     return len(orphans)
+
+
+def outlive_serve() -> None:
+    """Let a run go on when the `serve` that reads what it prints has been killed.
+
+    rich, which Prefect logs with, ends the process at the first line that nobody reads: the run
+    would report a crash, which is final, and the next `serve` would not take it up again.
+    """
+    Console.on_broken_pipe = _print_to_nobody  # type: ignore[method-assign]
+
+
+def _print_to_nobody(console: Console) -> None:
+    console.quiet = True
+    nobody = os.open(os.devnull, os.O_WRONLY)
+    for stream in (sys.stdout, sys.stderr):
+        os.dup2(nobody, stream.fileno())
+    os.close(nobody)
 
 
 def end_run_processes() -> None:

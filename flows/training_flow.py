@@ -12,6 +12,7 @@ from prefect import flow
 from prefect.artifacts import create_markdown_artifact
 from rich.console import Console
 
+from flows.recovery import outlive_serve
 from model.bundle import Bundle, packaged_bundle_folder
 
 SMALL_EPOCHS = 8
@@ -46,6 +47,7 @@ def training(
     Returns:
         The digest of the bundle.
     """
+    outlive_serve()
     from flows.training import make_training_request, train_with_bars
 
     request = make_training_request(

@@ -39,6 +39,8 @@ MOST_SECONDS_TO_START = 30
 MOST_SECONDS_TO_RECOVER = 120
 NOTHING_ELSE_TO_DO = {"MRI_TRIAGE__SCHEDULE__BACKFILL_NICENESS": "0"}
 """Where no nightly run is due, a backfill need not give way; beside other tests it would starve."""
+NOT_TODAY = {"MRI_TRIAGE__SCHEDULE__CRON": "15 4 29 2 *"}
+"""Or the schedule starts a run of its own while a test is at work at that time of the day."""
 TELL_SOON = {
     "MRI_TRIAGE__ALERTS__BLOCK": "custom-webhook/hospital",
     "MRI_TRIAGE__ALERTS__CRASHED_SECONDS": "10",
@@ -68,7 +70,8 @@ class Serve:
 
     def start(self, *options: str, expect: str = "Prefect UI:") -> subprocess.Popen[bytes]:
         environ = {name: value for name, value in os.environ.items() if "PREFECT" not in name}
-        environ |= {"MRI_TRIAGE__EXPLANATION__ENABLED": "false"} | self.settings
+        environ |= {"MRI_TRIAGE__EXPLANATION__ENABLED": "false"}
+        environ |= NOT_TODAY | self.settings
         command = [str(COMMAND), "serve", "--place", "demo", "--lake", str(self.lake)]
         command += ["--port", str(self.port), "--home", str(self.folder / "home"), *options]
         with (self.folder / "serve.log").open("wb") as log:
@@ -85,7 +88,7 @@ class Serve:
         path = f"deployments/{found['id']}/create_flow_run"
         return str(self.ask("POST", path, {"parameters": parameters})["id"])
 
-    def ask(self, method: str, path: str, content: object = None) -> dict[str, Any]:
+    def ask(self, method: str, path: str, content: object = None) -> Any:
         """Ask the server, again while it is busy (503), as Prefect's own clients do."""
         for _ in range(20):
             answer = httpx.request(method, f"{self.api}/{path}", json=content, timeout=60)
@@ -93,14 +96,22 @@ class Serve:
                 break
             time.sleep(0.5)
         answer.raise_for_status()
-        found: dict[str, Any] = answer.json()
-        return found
+        return answer.json()
 
     def run(self, run_id: str) -> dict[str, Any]:
         return self.ask("GET", f"flow_runs/{run_id}")
 
     def state_of(self, run_id: str) -> str:
         return str(self.run(run_id)["state_type"])
+
+    def tell(self, run_id: str) -> str:
+        """What is known of a run that ended as it should not have."""
+        logs = self.ask("POST", "logs/filter", {"sort": "TIMESTAMP_ASC"})
+        states = self.ask("GET", f"flow_run_states/?flow_run_id={run_id}")
+        lines = [f"{one['timestamp']} {one['name']}: {one['message']}" for one in logs]
+        lines += [f"{one['timestamp']} {one['name']}: {one['message']}" for one in states]
+        server = (self.folder / "home/server.log").read_text(errors="replace")
+        return "\n".join([*lines, self.log, server])
 
     def set_state(self, run_id: str, kind: str, name: str, details: object = None) -> None:
         state = {"type": kind, "name": name, "state_details": details or {}}
@@ -236,7 +247,7 @@ def test_a_backfill_whose_server_was_killed_goes_on_and_scores_no_finished_shard
     assert not [one for one in orphans if one.is_running()]
     wait_until(lambda: served.state_of(backfill) in {"COMPLETED", "FAILED", "CRASHED"})
 
-    assert served.state_of(backfill) == "COMPLETED"
+    assert served.state_of(backfill) == "COMPLETED", served.tell(backfill)
     assert time.monotonic() - began < MOST_SECONDS_TO_RECOVER
     assert all(served.results(night).exists() for night in nights)
     assert len(served.runs_of(nights[0])) == 1
@@ -262,6 +273,23 @@ def create_block(served: Serve, webhook: Webhook) -> None:
     block = CustomWebhookNotificationBlock(name="hospital", url=webhook.url, json_data=MESSAGE)
     with temporary_settings({PREFECT_API_URL: served.api}):
         block.save("hospital")
+
+
+def test_the_server_schedules_the_coming_nights_at_the_hospitals_time(served: Serve) -> None:
+    fill(served, 1)
+    served.settings |= {
+        "MRI_TRIAGE__SCHEDULE__CRON": "15 4 * * *",
+        "MRI_TRIAGE__NIGHT__TIME_ZONE": "Pacific/Kiritimati",
+    }
+    served.start()
+    scheduled = {"flow_runs": {"state": {"type": {"any_": ["SCHEDULED"]}}}}
+
+    wait_until(lambda: len(served.ask("POST", "flow_runs/filter", scheduled)) > 1)
+
+    runs = served.ask("POST", "flow_runs/filter", scheduled)
+    due = [datetime.fromisoformat(one["expected_start_time"]) for one in runs]
+    assert {(one.hour, one.minute) for one in due} == {(14, 15)}  # UTC; 14 hours behind
+    assert len({one.date() for one in due}) == len(due)
 
 
 def test_a_second_serve_of_the_same_folder_is_refused(served: Serve) -> None:

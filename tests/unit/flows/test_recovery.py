@@ -24,6 +24,19 @@ signal.signal(signal.SIGTERM, end)
 pathlib.Path(sys.argv[2]).touch()
 time.sleep(60)
 """
+PRINTING = """
+import sys
+from rich.console import Console
+from flows.recovery import outlive_serve
+
+outlive_serve()
+print("ready", flush=True)
+sys.stdin.read()
+Console().print("a line that nobody reads")
+Console(stderr=True).print("nor this")
+print("nor this", flush=True)
+sys.exit(7)
+"""
 WAIT = "import time; time.sleep(60)"
 
 
@@ -71,3 +84,19 @@ def test_processes_of_another_installation_and_its_own_children_are_left_alone(
     psutil.Process(other).kill()
     own.kill()
     own.wait()
+
+
+def test_a_run_goes_on_when_nobody_reads_what_it_prints_any_more() -> None:
+    run = subprocess.Popen(
+        [sys.executable, "-c", PRINTING],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
+    assert run.stdin is not None
+    assert run.stdout is not None
+    assert run.stdout.readline() == b"ready\n"
+    run.stdout.close()
+    run.stdin.close()
+
+    assert run.wait(30) == 7
