@@ -23,6 +23,8 @@ SETTINGS = {
     "MRI_TRIAGE__EXPLANATION__SAMPLE_SIZE": "3",
     # Here nothing is more urgent than the backfill; beside other work it would starve.
     "MRI_TRIAGE__SCHEDULE__BACKFILL_NICENESS": "0",
+    # The night is scheduled half a day away, whenever the tests run, and not amid them.
+    "MRI_TRIAGE__SCHEDULE__CRON": f"{datetime.now(UTC) + timedelta(hours=12):%M %H} * * *",
 }
 
 
