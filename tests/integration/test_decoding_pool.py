@@ -25,6 +25,7 @@ pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[2]
 PLANTED = "tests.integration.planted_preparations"
+MOST_PAGES_AN_IMAGE = 30
 LIMITS = DecodingLimits(maximum_bytes=2**24, maximum_pixels=2**22, maximum_frames=50)
 
 
@@ -85,6 +86,38 @@ def test_the_real_preprocessing_gives_small_arrays() -> None:
     assert isinstance(result.prepared, PreparedImage)
     assert result.prepared.network_input.shape == (64, 64)
     assert result.prepared.network_input.dtype == np.uint8
+
+
+def test_memory_stays_with_the_process_from_image_to_image() -> None:
+    # Given back to the system, it costs a millisecond an image to be had again, page by page.
+    slices = [slice_of(seed) for seed in range(40)]
+    parameters = PreprocessingParameters(size=192)
+    with DecodingPool(LIMITS, parameters) as pool:
+        decode_all(pool, slices)
+        process = pool._process
+        assert process is not None
+        before = pages_had_again(process.pid)
+        decode_all(pool, slices)
+
+        assert pages_had_again(process.pid) - before < 40 * MOST_PAGES_AN_IMAGE
+
+
+def slice_of(seed: int) -> bytes:
+    noise = np.random.default_rng(seed).integers(0, 90, (512, 512), dtype=np.uint8)
+    noise[150:350, 130:380] += 120
+    buffer = io.BytesIO()
+    Image.fromarray(noise).save(buffer, "JPEG")
+    return buffer.getvalue()
+
+
+def decode_all(pool: DecodingPool, objects: list[bytes]) -> None:
+    for _, results in pool.decode_all(enumerate(objects)):
+        assert isinstance(results[0], PreparedFrame)
+
+
+def pages_had_again(pid: int) -> int:
+    """Return the minor page faults of a process."""
+    return int(Path(f"/proc/{pid}/stat").read_text("ascii").rsplit(")", 1)[1].split()[7])
 
 
 def test_a_segmentation_fault_costs_its_own_image_only() -> None:
