@@ -31,7 +31,7 @@ from jobs.decoding_messages import (
     PreparedFrame,
     ResultKind,
 )
-from model.decoding import decode_object
+from model.decoding import decode_object, silence_libraries
 from model.errors import DecoderCrashError, ImageError, TooLargeError
 from model.images import DecodedImage
 
@@ -57,20 +57,24 @@ def main(job_descriptor: int, result_descriptor: int, parent_pid: int) -> None:
         return
     setup: DecodingSetup = pickle.loads(first[1])  # noqa: S301 - written by our own parent
     prepare = load_function(setup.prepare)
-    _send(result_descriptor, ResultKind.READY, 0, b"")
+    _write(result_descriptor, _message(ResultKind.READY, 0, b""))
     _silence_native_libraries()
+    silence_libraries()
     _limit_resources(setup.memory_bytes)
     while (job := _receive_job(jobs)) is not None:
         number, data = job
         watch = _Watch(prepare)
         begin = time.perf_counter()
-        sending = 0.0
+        sending, last = 0.0, b""
         for result in prepare_frames(data, setup, watch):
             before = time.perf_counter()
-            _send(result_descriptor, ResultKind.FRAME, number, pickle.dumps(result, protocol=5))
+            _write(result_descriptor, last)
+            last = _message(ResultKind.FRAME, number, pickle.dumps(result, protocol=5))
             sending += time.perf_counter() - before
         decoding = time.perf_counter() - begin - sending - watch.seconds
-        _send(result_descriptor, ResultKind.END, number, SECONDS.pack(decoding, watch.seconds))
+        end = _message(ResultKind.END, number, SECONDS.pack(decoding, watch.seconds))
+        # Together, so that the other side need not wake up twice.
+        _write(result_descriptor, last + end)
 
 
 @dataclass
@@ -144,18 +148,24 @@ def _receive_job(jobs: socket.socket) -> tuple[int, bytes] | None:
     number, length = JOB_HEAD.unpack(head)
     descriptor = descriptors[0]
     try:
-        if length == 0:  # nothing cannot be mapped
-            return number, b""
-        with mmap.mmap(descriptor, length, access=mmap.ACCESS_READ) as mapped:
-            return number, mapped[:]
+        # Not mapped: setting up and taking down the pages costs more than the copy.
+        data = os.pread(descriptor, length, 0)
     finally:
         os.close(descriptor)
+    if len(data) != length:
+        message = f"job {number} has {len(data)} bytes instead of {length}"
+        raise OSError(message)
+    return number, data
 
 
-def _send(descriptor: int, kind: ResultKind, number: int, body: bytes) -> None:
-    message = memoryview(RESULT_HEAD.pack(kind, number, len(body)) + body)
-    while message:
-        message = message[os.write(descriptor, message) :]
+def _message(kind: ResultKind, number: int, body: bytes) -> bytes:
+    return RESULT_HEAD.pack(kind, number, len(body)) + body
+
+
+def _write(descriptor: int, message: bytes) -> None:
+    remaining = memoryview(message)
+    while remaining:
+        remaining = remaining[os.write(descriptor, remaining) :]
 
 
 def _die_with(parent_pid: int) -> None:

@@ -19,9 +19,10 @@ from model.errors import ImageError
 from model.images import DecodedImage
 from model.preflight import DecodingLimits, check_bytes, identify_format
 
-__all__ = ["DecodingLimits", "decode_object"]
+__all__ = ["DecodingLimits", "decode_object", "silence_libraries"]
 
 _CHATTY_LOGGERS = ("pydicom", "PIL")
+_SILENT = logging.CRITICAL + 1
 
 
 def decode_object(data: bytes, limits: DecodingLimits) -> Iterator[DecodedImage | ImageError]:
@@ -62,17 +63,23 @@ def decode_object(data: bytes, limits: DecodingLimits) -> Iterator[DecodedImage 
         yield frame
 
 
+def silence_libraries() -> None:
+    """Silence the decoders' logs for good: a process that does nothing else decodes faster so."""
+    for name in _CHATTY_LOGGERS:
+        logging.getLogger(name).setLevel(_SILENT)
+
+
 @contextmanager
 def _quiet_libraries() -> Iterator[None]:
     """Silence warnings and logs of the decoders: they quote what stands in a patient's file."""
-    loggers = [logging.getLogger(name) for name in _CHATTY_LOGGERS]
-    levels = [logger.level for logger in loggers]
-    for logger in loggers:
-        logger.setLevel(logging.CRITICAL + 1)
+    chatty = [one for one in map(logging.getLogger, _CHATTY_LOGGERS) if one.level != _SILENT]
+    levels = [logger.level for logger in chatty]
+    for logger in chatty:
+        logger.setLevel(_SILENT)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             yield
     finally:
-        for logger, level in zip(loggers, levels, strict=True):
+        for logger, level in zip(chatty, levels, strict=True):
             logger.setLevel(level)

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from model.bundle import Bundle, open_bundle
-from model.decoding import decode_object
+from model.decoding import decode_object, silence_libraries
 from model.derived_network import DerivedNetwork, open_derived
 from model.errors import ImageError
 from model.inference import Scorer, load_scorer
@@ -64,6 +64,7 @@ class ImageWork:
 
     def __init__(self, work: Work) -> None:
         """Load the network."""
+        silence_libraries()  # as the job's decoding process does
         self._lake = Path(work.lake)
         self._batch_size = work.batch_size
         self.bundle, self.scorer = work.load()

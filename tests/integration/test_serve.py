@@ -90,7 +90,7 @@ class Serve:
         path = f"deployments/{found['id']}/create_flow_run"
         return str(self.ask("POST", path, {"parameters": parameters})["id"])
 
-    def ask(self, method: str, path: str, content: object = None) -> Any:
+    def ask(self, method: str, path: str, content: object = None) -> Any:  # noqa: ANN401 - JSON
         """Ask the server, again while it is busy (503), as Prefect's own clients do."""
         for _ in range(20):
             answer = httpx.request(method, f"{self.api}/{path}", json=content, timeout=60)

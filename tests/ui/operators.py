@@ -14,10 +14,19 @@ RUN_SECONDS = 300
 FINAL = {"COMPLETED", "FAILED", "CRASHED", "CANCELLED", "PAUSED"}
 
 
-def open_backfill_form(page: Page, url: str) -> None:
+def open_deployment(page: Page, url: str, name: str) -> None:
     page.goto(f"{url}/deployments")
     # Flow and deployment share the name; the deployment's link comes first in its row.
-    page.get_by_role("link", name="backfill", exact=True).first.click()
+    page.get_by_role("link", name=name, exact=True).first.click()
+
+
+def open_upcoming_runs(page: Page, url: str, deployment: str) -> None:
+    open_deployment(page, url, deployment)
+    page.get_by_text("Upcoming", exact=True).first.click()
+
+
+def open_backfill_form(page: Page, url: str) -> None:
+    open_deployment(page, url, "backfill")
     page.get_by_role("button", name="Run", exact=True).click()
     page.get_by_text("Custom run").click()
     expect(page.get_by_text("first_night", exact=True)).to_be_visible()
