@@ -35,11 +35,11 @@ from jobs.publish import FAILED_REASONS
 from jobs.unusual_nights import UnusualLimits, find_unusual
 from model.errors import NotRetrievedError
 
-PICTURE_WIDTH: Final = 560
-"""Pixels: both halves of an overlay can be told on an artifact's page."""
+PICTURE_WIDTH: Final = 840
+"""Pixels: as wide as an artifact's page, so that the three pictures of an overlay can be told."""
 
 PICTURE_QUALITY: Final = 72
-"""JPEG; six pictures then stay below 200 kB, so that a page opens at once."""
+"""JPEG; six pictures then stay below 400 kB, so that a page opens at once."""
 
 MOST_FAILURES: Final = 100
 """Rows of the table; the results have them all."""

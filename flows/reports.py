@@ -155,7 +155,7 @@ def _worst_lines(worst: Sequence[WorstCase]) -> list[str]:
     lines = [
         "## Highest probabilities among the explained images",
         "",
-        "Left what the model marks, right what moved its probability.",
+        "The slice, what moved its probability (LIME), and the model's own map.",
         "",
     ]
     for case in worst:
