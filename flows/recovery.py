@@ -55,7 +55,7 @@ def outlive_serve() -> None:
     rich, which Prefect logs with, ends the process at the first line that nobody reads: the run
     would report a crash, which is final, and the next `serve` would not take it up again.
     """
-    Console.on_broken_pipe = _print_to_nobody  # type: ignore[method-assign]
+    Console.on_broken_pipe = _print_to_nobody  # type: ignore[method-assign, assignment]
 
 
 def _print_to_nobody(console: Console) -> None:

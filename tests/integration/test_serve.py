@@ -101,7 +101,8 @@ class Serve:
         return answer.json()
 
     def run(self, run_id: str) -> dict[str, Any]:
-        return self.ask("GET", f"flow_runs/{run_id}")
+        found: dict[str, Any] = self.ask("GET", f"flow_runs/{run_id}")
+        return found
 
     def state_of(self, run_id: str) -> str:
         return str(self.run(run_id)["state_type"])
