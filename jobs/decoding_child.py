@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import importlib
+import io
 import mmap
 import os
 import pickle
@@ -146,12 +147,10 @@ def _receive_job(jobs: socket.socket) -> tuple[int, bytes] | None:
     if not head:
         return None
     number, length = JOB_HEAD.unpack(head)
-    descriptor = descriptors[0]
-    try:
-        # Not mapped: setting up and taking down the pages costs more than the copy.
-        data = os.pread(descriptor, length, 0)
-    finally:
-        os.close(descriptor)
+    # Not mapped: setting up and taking down the pages costs more than the copy.
+    with io.FileIO(descriptors[0]) as memory_file:
+        memory_file.seek(0)
+        data = memory_file.readall()
     if len(data) != length:
         message = f"job {number} has {len(data)} bytes instead of {length}"
         raise OSError(message)

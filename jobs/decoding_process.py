@@ -49,7 +49,6 @@ ONE_THREAD: Final = {
     "MKL_NUM_THREADS": "1",
 }
 
-
 KEPT_MEMORY: Final = {
     "MALLOC_TRIM_THRESHOLD_": str(64 * 1024**2),
     "MALLOC_MMAP_THRESHOLD_": str(32 * 1024**2),

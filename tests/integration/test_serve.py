@@ -279,7 +279,7 @@ def create_block(served: Serve, webhook: Webhook) -> None:
 
 
 def test_the_schedule_runs_last_night_at_the_hospitals_time(served: Serve) -> None:
-    now = datetime.now(ZoneInfo("Pacific/Kiritimati"))  # 14 hours before UTC
+    now = datetime.now(ZoneInfo("Pacific/Kiritimati"))  # 14 hours ahead of UTC
     due = (now + MOST_TIME_TO_SERVE).replace(second=0, microsecond=0)
     night = due.date() - timedelta(days=1)
     shutil.copytree(min(MINI_LAKE.iterdir()), served.lake / f"incoming/night={night}")
