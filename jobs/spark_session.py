@@ -56,7 +56,7 @@ class EngineOptions:
     master: str = "local[*]"
     cores: int | None = None
     driver_memory: str = "1g"
-    batch_size: int = 32
+    batch_size: int = 16
     shard_objects: int = 4096
     fetch_threads: int = 8
 

@@ -39,7 +39,7 @@ Picture: TypeAlias = npt.NDArray[np.uint8]
 Mask: TypeAlias = npt.NDArray[np.bool_]
 Record: TypeAlias = dict[str, Any]
 
-LIME_BATCH: Final = 32
+LIME_BATCH: Final = 16
 LIME_SEED: Final = 1
 
 

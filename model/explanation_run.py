@@ -44,7 +44,7 @@ OnStep: TypeAlias = Callable[[str, int, int], None]
 
 TABLE_NAME: Final = "explain-bench.json"
 THREADS: Final = 2
-BATCH: Final = 32
+BATCH: Final = 16
 
 
 @dataclass(frozen=True)

@@ -63,7 +63,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--plain", type=int, default=640, help="of arm d (640)")
     parser.add_argument("--repeats", type=int, default=3, help="rounds of every arm (3)")
     parser.add_argument("--cores", type=int, default=os.cpu_count(), help="cores used (all)")
-    parser.add_argument("--batch", type=int, default=32, help="images a call of the network (32)")
+    parser.add_argument("--batch", type=int, default=16, help="images a call of the network (16)")
     parser.add_argument("--arms", default="abcde", help="letters of the arms to run (abcde)")
     parser.add_argument("--bundle", default=str(packaged_bundle_folder()), help="folder")
     parser.add_argument(

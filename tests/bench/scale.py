@@ -232,7 +232,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("parts", nargs="*", choices=[*PARTS, []], help="all, if none is named")
     parser.add_argument("--sizes", default="1000,10000", help="images of the part size")
     parser.add_argument("--small", type=int, default=2048, help="images of the other parts (2048)")
-    parser.add_argument("--batch", type=int, default=32, help="images a call of the network (32)")
+    parser.add_argument("--batch", type=int, default=16, help="images a call of the network (16)")
     parser.add_argument("--out", default=".bench", help="folder of the nights and the results")
     options = parser.parse_args(arguments)
     console = Console(width=120 if "COLUMNS" not in os.environ else None)
