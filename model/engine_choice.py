@@ -24,8 +24,9 @@ class EngineChoice:
 
     Attributes:
         engine: ``tensorflow`` needs nothing more; ``openvino`` is an extra of the package.
-        precision: ``bf16`` halves the numbers' digits: twice as fast on some processors, slower
-            on others that have it (docs/sizing.md), with limits of its own, which `mri-triage engine calibrate` writes into the bundle.
+        precision: ``bf16`` halves the numbers' digits: twice as fast on some processors, slower on
+            others that have it (docs/sizing.md); it has limits of its own, which
+            `mri-triage engine calibrate` writes into the bundle.
 
     Raises:
         ConfigurationError: for a pair that there is not.

@@ -34,13 +34,30 @@ ROOT = Path(__file__).parents[2]
 BATCH = 8
 
 SCORE = """
+import contextlib
+import os
 import sys
+import threading
 import numpy as np
 from pathlib import Path
 from model.bundle import load_network, open_bundle, packaged_bundle_folder
 from model.derived_network import open_derived
 from model.inference import load_scorer
 
+allowed = os.sched_getaffinity(0)
+pinned = set()
+scored = threading.Event()
+
+def watch():
+    while not scored.wait(0.001):
+        with contextlib.suppress(OSError):
+            pinned.update(
+                thread for thread in os.listdir("/proc/self/task")
+                if os.sched_getaffinity(int(thread)) != allowed
+            )
+
+watching = threading.Thread(target=watch, daemon=True)
+watching.start()
 given = np.load(sys.argv[1])
 bundle = open_bundle(packaged_bundle_folder())
 found = {}
@@ -50,7 +67,9 @@ for number, folder in enumerate(sys.argv[3:]):
     found |= {f"probabilities{number}": scores.probabilities,
               f"scope{number}": scores.scope_scores, f"maps{number}": scores.tumor_maps}
 unfolded = load_network(bundle).predict(given["inputs"][..., None].astype("float32"), verbose=0)
-np.savez(sys.argv[2], logit=unfolded["logit"], **found)
+scored.set()
+watching.join()
+np.savez(sys.argv[2], logit=unfolded["logit"], pinned_threads=len(pinned), **found)
 """
 
 
@@ -103,6 +122,11 @@ def test_folding_the_norms_changes_nothing_that_counts(scores: Arrays) -> None:
     temperature = open_bundle(packaged_bundle_folder()).card.temperature
     unfolded = 1.0 / (1.0 + np.exp(-scores["logit"].ravel().astype(np.float64) / temperature))
     np.testing.assert_allclose(scores["probabilities0"], unfolded, atol=1e-4)
+
+
+def test_no_engine_pins_a_thread_to_a_core(scores: Arrays) -> None:
+    # Each worker of a machine would pin its own to the first.
+    assert int(scores["pinned_threads"]) == 0
 
 
 @pytest.mark.parametrize("what", ["probabilities", "scope", "maps"])
