@@ -41,7 +41,7 @@ def test_the_file_of_a_place_changes_only_what_it_names(tmp_path: Path) -> None:
 
     assert settings.place == "ours"
     assert settings.engine.cores == 3
-    assert settings.engine.batch_size == 32
+    assert settings.engine.batch_size == 16
 
 
 def test_the_environment_goes_over_the_file_of_the_place(tmp_path: Path) -> None:
