@@ -144,6 +144,10 @@ class EngineSettings(Section):
     batch_size: int = Field(ge=1, description="images a call of the network")
     shard_objects: int = Field(ge=1, description="objects a Spark job")
     fetch_threads: int = Field(ge=1, description="objects fetched ahead by a worker")
+    silence_seconds: float = Field(
+        ge=60,
+        description="a worker without progress for so long is ended, its images are tried again",
+    )
 
 
 class InferenceSettings(Section):

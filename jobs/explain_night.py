@@ -20,6 +20,7 @@ from jobs.lake import Lake, LakeObject
 from jobs.night_keys import explanations_prefix
 from jobs.sampling import DEFAULT_MIX, choose_sample
 from jobs.schemas import EXPLANATIONS
+from jobs.silent_worker import ended_when_silent
 from jobs.spark_jobs import read_failure
 from model.decision import DecisionLimits
 from model.unforeseen import quoting_nothing
@@ -201,7 +202,8 @@ def make_explain_batches(task: ExplainingTask) -> ExplainBatches:
         from jobs.explaining_steps import ChosenImage, explain_image  # noqa: PLC0415
         from jobs.scoring_udf import make_tools  # noqa: PLC0415
 
-        with quoting_nothing():
+        silence_seconds = task.scoring.silence_seconds
+        with quoting_nothing(), ended_when_silent(silence_seconds) as show_life:
             tools = make_tools(task.scoring)
             for frame in references:
                 for row in frame.to_dict("records"):
@@ -210,6 +212,7 @@ def make_explain_batches(task: ExplainingTask) -> ExplainBatches:
                     image = ChosenImage(
                         source, frame_number, row["image_id"], probability, row["reason"]
                     )
+                    show_life()
                     yield pd.DataFrame([asdict(explain_image(image, tools, task.terms))])
 
     return explain_batches

@@ -239,6 +239,7 @@ class NightRun:
             fetch_threads=request.engine.fetch_threads,
             scored_at=scored_at,
             derived=self.derived,
+            silence_seconds=request.engine.silence_seconds,
         )
 
     def describe(self, state: str) -> dict[str, Any]:

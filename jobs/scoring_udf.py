@@ -29,6 +29,7 @@ from jobs.identifiers import IdentifierKey
 from jobs.lake import Lake, LakeAddress, LakeObject, open_lake
 from jobs.scoring_rows import Row, RowMaker, StudyFrom, rows_to_frame
 from jobs.scoring_steps import Fetched, ScoringTools, score_objects
+from jobs.silent_worker import each_shows_life, ended_when_silent
 from jobs.stage_seconds import StageWatch
 from model.derived_network import DerivedNetwork, open_derived
 from model.errors import NotRetrievedError, StorageUnavailableError
@@ -85,6 +86,8 @@ class ScoringTask:
         scored_at: written into every row; decided by the driver, whose clock is the only one.
         derived: what the driver made of the bundle for the engine; None lets every worker make a
             graph of TensorFlow by itself.
+        silence_seconds: without a sign of life end the worker; None where it is no process of its
+            own.
     """
 
     lake: LakeAddress
@@ -98,6 +101,7 @@ class ScoringTask:
     fetch_threads: int
     scored_at: datetime
     derived: DerivedNetwork | None = None
+    silence_seconds: float | None = None
 
     @property
     def rows(self) -> RowMaker:
@@ -118,10 +122,11 @@ def make_score_batches(
 
     def score_batches(references: Iterable[pd.DataFrame]) -> Iterator[pd.DataFrame]:
         # Spark writes down whatever leaves this function, and a library's text may quote a file.
-        with quoting_nothing():
+        with quoting_nothing(), ended_when_silent(task.silence_seconds) as show_life:
             sources = (source for frame in references for source in objects_of(frame))
             tools = make_tools(task)
-            yield from frames_of(score_objects(sources, tools))
+            rows = score_objects(each_shows_life(sources, show_life), tools)
+            yield from frames_of(each_shows_life(rows, show_life))
             if seconds is not None:
                 seconds.add(tools.watch.seconds)
             keep_archives_as_read()

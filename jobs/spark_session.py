@@ -51,6 +51,7 @@ class EngineOptions:
         batch_size: images a call of the network.
         shard_objects: objects a Spark job.
         fetch_threads: objects that a worker fetches ahead.
+        silence_seconds: a worker that shows no progress for so long is ended.
     """
 
     master: str = "local[*]"
@@ -59,6 +60,7 @@ class EngineOptions:
     batch_size: int = 16
     shard_objects: int = 4096
     fetch_threads: int = 8
+    silence_seconds: float = 900.0
 
     @property
     def is_local(self) -> bool:

@@ -79,7 +79,12 @@ def fill_lake(address: LakeAddress, keys: tuple[str, ...] = IMAGES + OTHERS) -> 
 def small_request(address: LakeAddress, bundle: Bundle, **changes: object) -> NightRequest:
     """Ask for the night, in two shards; the changes are those of `tests.builders`."""
     request = make_request(MINI_LAKE, bundle.folder, **changes)
-    engine = replace(request.engine, shard_objects=len(IMAGES + OTHERS) // SHARDS)
+    engine = replace(
+        request.engine,
+        shard_objects=len(IMAGES + OTHERS) // SHARDS,
+        # Memory that runs out while a thread starts leaves a worker that stands still.
+        silence_seconds=60.0,
+    )
     return replace(request, lake=address, engine=engine)
 
 
