@@ -30,6 +30,9 @@ FRAME_SHARE: Final = 0.6
 DEEPEST_FRAME: Final = 10
 """A frame is at most one part in so many of the picture's shorter side deep."""
 
+LINE_END: Final = 10
+"""An end of a line is one part in so many of it: there a frame shows beside the head over it."""
+
 BRIGHT_RING: Final = 0.7
 """A rim at this share of the picture's range, or above, belongs to an inverted picture."""
 
@@ -64,6 +67,35 @@ def _not_flat(levels: npt.NDArray[np.float32], axis: int) -> npt.NDArray[np.intp
 
 def trim_frame(levels: Levels, window: Window) -> Window:
     """Trim a bright frame that the head lies over here and there, so that no line of it is flat."""
+    top, bottom, left, right = _trim_mostly_even_lines(levels, window)
+    inner = levels[top:bottom, left:right]
+    deepest = min(levels.shape) // DEEPEST_FRAME
+    if min(inner.shape) < 2 * deepest + SMALLEST_REST:
+        return top, bottom, left, right
+    return (
+        top + _frame_depth(inner[: deepest + 1]),
+        bottom - _frame_depth(inner[: -deepest - 2 : -1]),
+        left + _frame_depth(inner[:, : deepest + 1].T),
+        right - _frame_depth(inner[:, : -deepest - 2 : -1].T),
+    )
+
+
+def _frame_depth(lines: Levels) -> int:
+    """Return how many lines, from the rim inwards, are a frame by their two ends.
+
+    A neck may cover most of a frame's line, but not its ends. Behind a frame it is dark; a bright
+    background goes on.
+    """
+    length = max(2, lines.shape[1] // LINE_END)
+    for depth, line in enumerate(lines):
+        ends = line[:length], line[-length:]
+        if not all(_is_even_and_bright(end) for end in ends):
+            is_dark = all(float(np.median(end)) < LEAST_FRAME_LEVEL for end in ends)
+            return depth if is_dark else 0
+    return 0
+
+
+def _trim_mostly_even_lines(levels: Levels, window: Window) -> Window:
     top, bottom, left, right = window
     for _ in range(min(levels.shape) // DEEPEST_FRAME):
         lines = (

@@ -1,0 +1,229 @@
+"""The convex hull of a head that lies right side up in front of any background.
+
+In front of a plain one the head is what is lifted off it. Noise is told by its grain (the mean
+difference of neighbouring pixels) and text and rulers by theirs; there a head is what is calm, and
+its edge is looked for near that, so that a dim head loses no scalp to a background of its level.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final, TypeAlias
+
+import numpy as np
+from PIL import Image
+from scipy import ndimage
+
+from model.binary_masks import close_mask, convex_hull, largest_piece
+from model.images import GrayPixels
+from model.quick_filters import Mask, dilate, open_mask, percentiles, smooth_by_one
+
+LIFT: Final = 0.12
+"""Share of the way from the background to the brightest tissue above which a pixel is head.
+Brain in a T1 picture with bright fat lies at 0.2-0.3; scanner noise stays below 0.08."""
+
+SMALLEST_HEAD: Final = 0.04
+"""A piece smaller than this share of the picture is not taken for a head."""
+
+CLOSING_STEPS: Final = 3
+"""Gaps up to twice as many pixels wide are closed before pieces are told apart."""
+
+CORNER: Final = 10
+"""A corner is one part in so many of the shorter side."""
+
+BUSY_SPREAD: Final = 0.02
+"""Spread of the levels, of the picture's range, above which a corner is not plain background."""
+
+BUSY_BLUR: Final = 2.0
+"""Pixels of the working picture by which noise and text are evened out."""
+
+LEAST_GRAIN: Final = 0.03
+"""Mean difference of neighbouring pixels from which a background counts as noise; weaker noise lies
+below `LIFT`."""
+
+STRONG_GRAIN: Final = 0.1
+"""From here on noise is bright itself, and not the faint noise of a negative."""
+
+NOISE_EVENNESS: Final = 0.6
+"""Least grain in the corners over their middle one: noise is even, text and pictures are not."""
+
+HEAD_GRAIN: Final = 0.55
+"""A head in front of noise has at most this share of its grain, but for its edges."""
+
+NOISE_LIFT: Final = 0.08
+NOISE_SPREADS: Final = 4.0
+"""What is brighter than noise by so much of the range, and so many spreads, is an edge of the
+head."""
+
+CALM_GRAIN: Final = 0.5
+LEAST_CALM: Final = 0.02
+"""Among strokes (text, rulers) a head has at most this share of the grain of the corners' busiest
+tenth, and may always have the second."""
+
+RULER_RIM: Final = 10
+"""Rulers lie within one part in so many of the shorter side from the rim."""
+
+STROKE_ROOM: Final = 8
+"""Pixels around a head's calm part in which its edge is looked for."""
+
+LEAST_EDGE: Final = 40
+"""Pixels of the smallest piece of scalp; letters are smaller."""
+
+LEAST_KEPT: Final = 0.8
+"""Of the calm part; an edge that leaves less of it was a stroke's."""
+
+BUSY_CORNERS: Final = 3
+"""A neck or an ear may reach into two corners."""
+
+
+MeasureGrain: TypeAlias = Callable[[], GrayPixels]
+"""Measures the grain of a picture, at its size; slow, so that it is asked for only if needed."""
+
+
+def find_hull(levels: GrayPixels, grain: MeasureGrain) -> Mask | None:
+    """Find the hull of a head.
+
+    Args:
+        levels: (height, width), 0..1, of a shrunken picture the right way round, without frame.
+        grain: of the same pixels, see `measure_grain`.
+
+    Returns:
+        (height, width), True inside; None if nothing stands out.
+    """
+    corners = _count_busy_corners(levels)
+    if corners < BUSY_CORNERS:
+        # A neck reaches into a corner, or a ruler.
+        return _hull_of_lifted(_without_rulers(levels) if corners else levels)
+    measured = grain()
+    noise = _noise_of(measured)
+    hull = (
+        _hull_within_noise(levels, measured, noise)
+        if noise
+        else _hull_among_strokes(levels, measured)
+    )
+    return _hull_of(open_mask(_lift(_even_out(levels)))) if hull is None else hull
+
+
+def is_bright_noise(levels: GrayPixels, grain: MeasureGrain) -> bool:
+    """Tell a background of bright noise from the even one of a negative."""
+    return _count_busy_corners(levels) >= BUSY_CORNERS and _noise_of(grain()) >= STRONG_GRAIN
+
+
+def measure_grain(pixels: GrayPixels, shape: tuple[int, ...]) -> GrayPixels:
+    """Return the mean difference of each pixel from its neighbours, evened out.
+
+    Args:
+        pixels: (height, width), 0..1, before it was shrunken: that takes the grain away.
+        shape: of the result.
+    """
+    height, width = shape
+    rough = np.abs(pixels - ndimage.uniform_filter(pixels, 3))
+    image = Image.fromarray(rough).resize((width, height), Image.Resampling.BOX)
+    return np.asarray(ndimage.gaussian_filter(np.asarray(image), BUSY_BLUR), dtype=np.float32)
+
+
+def _noise_of(grain: GrayPixels) -> float:
+    """Return the grain of a background of even noise; 0 where it is none."""
+    corners = _all_corners(grain)
+    noise = float(np.median(corners))
+    even = float(np.percentile(corners, 10)) >= NOISE_EVENNESS * noise
+    return noise if even and noise >= LEAST_GRAIN else 0.0
+
+
+def _hull_of_lifted(levels: GrayPixels) -> Mask | None:
+    """Return the hull of the largest piece that is lifted off the background."""
+    lifted = open_mask(_lift(smooth_by_one(levels)))
+    # Text and rulers are gone, or apart from the head if nothing joins them to it.
+    return _hull_of(close_mask(lifted, CLOSING_STEPS))
+
+
+def _hull_within_noise(levels: GrayPixels, grain: GrayPixels, noise: float) -> Mask | None:
+    """Tell a head from even noise by its lower grain, and its edges by being brighter.
+
+    Args:
+        levels: (height, width) of the picture.
+        grain: (height, width) mean difference of neighbouring pixels.
+        noise: grain of the noise.
+    """
+    smooth = smooth_by_one(levels)
+    background = _all_corners(smooth)
+    middle = float(np.median(background))
+    spread = 1.4826 * float(np.median(np.abs(background - middle)))
+    brighter = smooth > middle + max(NOISE_LIFT, NOISE_SPREADS * spread)
+    quiet = grain < HEAD_GRAIN * noise
+    return _hull_of(close_mask(open_mask(quiet | brighter), CLOSING_STEPS))
+
+
+def _hull_among_strokes(levels: GrayPixels, grain: GrayPixels) -> Mask | None:
+    """Tell a head from text and rulers: calm where they are not, then its edge near that."""
+    calm = grain < max(LEAST_CALM, CALM_GRAIN * float(np.percentile(_all_corners(grain), 90)))
+    if not calm.any():
+        return None
+    plain, even = _without_strokes(levels), _even_out(levels)
+    background, _ = percentiles(even[::2, ::2], 2.0, 99.0)
+    limit = background + LIFT * (float(np.percentile(even[calm], 99)) - background)
+    hull = _hull_of(open_mask((even > limit) & calm))
+    if hull is None:
+        return None
+    near = np.where(dilate(hull, STROKE_ROOM), plain, np.float32(0))
+    edge = _hull_of_large(open_mask(smooth_by_one(near) > limit))
+    return hull if edge is None or edge.sum() < LEAST_KEPT * hull.sum() else edge
+
+
+def _lift(smooth: GrayPixels) -> Mask:
+    background, bright = percentiles(smooth[::2, ::2], 2.0, 99.0)
+    return np.asarray(smooth > background + LIFT * (bright - background), dtype=bool)
+
+
+def _hull_of(mask: Mask) -> Mask | None:
+    piece = largest_piece(mask, SMALLEST_HEAD)
+    return None if piece is None else convex_hull(piece)
+
+
+def _hull_of_large(mask: Mask) -> Mask | None:
+    """Return the hull of all pieces but small ones: a scalp may be apart from the brain."""
+    pieces, _ = ndimage.label(mask)
+    is_large = np.bincount(pieces.ravel()) >= LEAST_EDGE
+    is_large[0] = False
+    large = is_large[pieces]
+    return convex_hull(large) if large.any() else None
+
+
+def _without_strokes(levels: GrayPixels) -> GrayPixels:
+    return np.asarray(ndimage.grey_opening(levels, size=3), dtype=np.float32)
+
+
+def _without_rulers(levels: GrayPixels) -> GrayPixels:
+    """Take strokes away near the rim; farther in, a thin scalp is of more account."""
+    rim = min(levels.shape) // RULER_RIM
+    inner = slice(rim, -rim or None)
+    plain = _without_strokes(levels)
+    plain[inner, inner] = levels[inner, inner]
+    return plain
+
+
+def _even_out(levels: GrayPixels) -> GrayPixels:
+    """Take thin strokes away and even noise out."""
+    return np.asarray(ndimage.gaussian_filter(_without_strokes(levels), BUSY_BLUR), np.float32)
+
+
+def _count_busy_corners(levels: GrayPixels) -> int:
+    # No spread is wider than half the range, which is quicker to find.
+    return sum(
+        float(np.ptp(corner)) > 2 * BUSY_SPREAD and float(corner.std()) > BUSY_SPREAD
+        for corner in _corners(levels)
+    )
+
+
+def _all_corners(levels: GrayPixels) -> GrayPixels:
+    return np.concatenate([corner.ravel() for corner in _corners(levels)])
+
+
+def _corners(levels: GrayPixels) -> list[GrayPixels]:
+    """Return the four corners of a picture, where there is no head."""
+    side = max(2, min(levels.shape) // CORNER)
+    return [
+        levels[rows, columns]
+        for rows in (slice(None, side), slice(-side, None))
+        for columns in (slice(None, side), slice(-side, None))
+    ]
