@@ -80,6 +80,11 @@ MeasureGrain: TypeAlias = Callable[[], GrayPixels]
 """Measures the grain of a picture, at its size; slow, so that it is asked for only if needed."""
 
 
+def is_busy(levels: GrayPixels) -> bool:
+    """Tell a background of noise, text or the like from a plain one."""
+    return _count_busy_corners(levels) >= BUSY_CORNERS
+
+
 def find_hull(levels: GrayPixels, grain: MeasureGrain) -> Mask | None:
     """Find the hull of a head.
 
@@ -106,7 +111,7 @@ def find_hull(levels: GrayPixels, grain: MeasureGrain) -> Mask | None:
 
 def is_bright_noise(levels: GrayPixels, grain: MeasureGrain) -> bool:
     """Tell a background of bright noise from the even one of a negative."""
-    return _count_busy_corners(levels) >= BUSY_CORNERS and _noise_of(grain()) >= STRONG_GRAIN
+    return is_busy(levels) and _noise_of(grain()) >= STRONG_GRAIN
 
 
 def measure_grain(pixels: GrayPixels, shape: tuple[int, ...]) -> GrayPixels:

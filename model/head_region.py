@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from model.head_hull import find_hull, is_bright_noise, measure_grain
+from model.head_hull import find_hull, is_bright_noise, is_busy, measure_grain
 from model.images import GrayPixels
 from model.picture_rims import Window, is_negative, trim_flat_borders, trim_frame
 from model.quick_filters import percentiles, shrink_whole
@@ -35,6 +35,8 @@ class HeadRegion:
         x, y, width, height: bounding box of the head in pixels of the picture.
         inverted: whether the picture is a negative (bright background).
         found: False when no head could be told from the background; the box is then the picture.
+        before_busy: whether the background is noise, text or the like, some of which may lie
+            within the mask's rim.
     """
 
     mask: npt.NDArray[np.bool_]
@@ -45,6 +47,7 @@ class HeadRegion:
     height: float
     inverted: bool
     found: bool
+    before_busy: bool = False
 
 
 def find_head(pixels: GrayPixels) -> HeadRegion:
@@ -92,6 +95,7 @@ def find_head(pixels: GrayPixels) -> HeadRegion:
         height=float(rows[-1] - rows[0] + 1) * scale,
         inverted=inverted,
         found=True,
+        before_busy=is_busy(inner),
     )
 
 

@@ -16,13 +16,16 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from model.head_region import HeadRegion, find_head
 from model.images import DecodedImage, GrayPixels
-from model.quick_filters import dilate, mean_of_nine, mean_of_three, percentiles
+from model.quick_filters import dilate, erode, mean_of_nine, mean_of_three, percentiles
 
 _LEVELS: Final = np.arange(256) / 255.0
 """The 256 levels as shares of white."""
 
 SAMPLED_SIDE: Final = 128
 """Pixels a side that the percentiles are taken from."""
+
+BUSY_RIM: Final = 2
+"""Pixels of the head's mask, from its edge, in which a busy background may show."""
 
 NetworkInput = npt.NDArray[np.uint8]
 """(size, size), 0 black to 255 white; 0 outside the head."""
@@ -175,11 +178,14 @@ def find_level_range(
     """Return the two percentiles of the levels inside the head that become black and white.
 
     They are taken from every n-th pixel, about `SAMPLED_SIDE` a side: as good, and much faster.
+    What of a busy background may lie within the head's rim does not count: white letters there
+    would darken the whole brain.
     """
     height, width = pixels.shape
     step = max(1, min(height, width) // SAMPLED_SIDE)
     sample = pixels[::step, ::step]
-    inside = sample[_mask_of_sample(head, (height, width), step)]
+    mask = erode(head.mask, BUSY_RIM) if head.before_busy else head.mask
+    inside = sample[_mask_of_sample(mask, head.scale, (height, width), step)]
     low, high = percentiles(
         inside if inside.size else sample,
         parameters.low_percentile,
@@ -189,18 +195,19 @@ def find_level_range(
 
 
 def _mask_of_sample(
-    head: HeadRegion,
+    mask: npt.NDArray[np.bool_],
+    scale: float,
     shape: tuple[int, int],
     step: int,
 ) -> npt.NDArray[np.bool_]:
-    """Look the head's mask up at every `step`-th pixel of a picture of that shape."""
-    if head.scale == step and head.mask.shape == tuple(-(-side // step) for side in shape):
-        return head.mask
+    """Look a mask of that scale up at every `step`-th pixel of a picture of that shape."""
+    if scale == step and mask.shape == tuple(-(-side // step) for side in shape):
+        return mask
     rows, columns = (
-        np.minimum((np.arange(0, side, step) / head.scale).astype(int), cells - 1)
-        for side, cells in zip(shape, head.mask.shape, strict=True)
+        np.minimum((np.arange(0, side, step) / scale).astype(int), cells - 1)
+        for side, cells in zip(shape, mask.shape, strict=True)
     )
-    looked_up: npt.NDArray[np.bool_] = head.mask[np.ix_(rows, columns)]
+    looked_up: npt.NDArray[np.bool_] = mask[np.ix_(rows, columns)]
     return looked_up
 
 

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from model.picture_changes_background import make_text, replace_background
 from model.preprocessing import PICTURE_FEATURE_NAMES, PreprocessingParameters, prepare_image
 from tests.unit.model.pictures import as_image, draw_head
 
@@ -35,6 +36,19 @@ def test_text_in_the_background_is_gone_and_moves_the_head_by_a_pixel_at_most() 
     assert with_text.region.x == pytest.approx(plain.region.x, abs=1.7)
     assert with_text.region.y == pytest.approx(plain.region.y, abs=1.7)
     assert with_text.region.side == pytest.approx(plain.region.side, abs=3.4)
+
+
+def test_white_letters_beside_a_dim_head_do_not_darken_it() -> None:
+    pixels, mask = draw_head(400, 320)
+    dim = (0.6 * pixels).astype(np.float32)
+    text = make_text((400, 320), np.random.default_rng(5))
+
+    alone = prepare_image(as_image(dim), PARAMETERS)
+    among_text = prepare_image(as_image(replace_background(dim, mask, text)), PARAMETERS)
+
+    middle = slice(PARAMETERS.size // 3, -PARAMETERS.size // 3)
+    expected = np.median(alone.network_input[middle, middle])
+    assert np.median(among_text.network_input[middle, middle]) == pytest.approx(expected, rel=0.05)
 
 
 def test_a_negative_gives_nearly_the_same_input_as_its_positive() -> None:
