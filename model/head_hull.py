@@ -66,6 +66,11 @@ RULER_RIM: Final = 10
 STROKE_ROOM: Final = 8
 """Pixels around a head's calm part in which its edge is looked for."""
 
+STROKE_GRAIN: Final = 0.5
+STROKE_RIM: Final = 1
+"""A stroke has at least this share of the grain of the corners' busiest twentieth; so many pixels
+around it go with it."""
+
 LEAST_EDGE: Final = 40
 """Pixels of the smallest piece of scalp; letters are smaller."""
 
@@ -99,23 +104,24 @@ def find_hull(levels: GrayPixels, grain: MeasureGrain) -> Mask | None:
     if corners < BUSY_CORNERS:
         # A neck reaches into a corner, or a ruler.
         return _hull_of_lifted(_without_rulers(levels) if corners else levels)
-    measured = grain()
-    noise = _noise_of(measured)
+    fine = grain()
+    even = _blur(fine)
+    noise = _noise_of(even)
     hull = (
-        _hull_within_noise(levels, measured, noise)
+        _hull_within_noise(levels, even, noise)
         if noise
-        else _hull_among_strokes(levels, measured)
+        else _hull_among_strokes(levels, fine, even)
     )
-    return _hull_of(open_mask(_lift(_even_out(levels)))) if hull is None else hull
+    return _hull_of(open_mask(_lift(_blur(_without_strokes(levels))))) if hull is None else hull
 
 
 def is_bright_noise(levels: GrayPixels, grain: MeasureGrain) -> bool:
     """Tell a background of bright noise from the even one of a negative."""
-    return is_busy(levels) and _noise_of(grain()) >= STRONG_GRAIN
+    return is_busy(levels) and _noise_of(_blur(grain())) >= STRONG_GRAIN
 
 
 def measure_grain(pixels: GrayPixels, shape: tuple[int, ...]) -> GrayPixels:
-    """Return the mean difference of each pixel from its neighbours, evened out.
+    """Return the mean difference of each pixel from its neighbours, (height, width) as asked for.
 
     Args:
         pixels: (height, width), 0..1, before it was shrunken: that takes the grain away.
@@ -124,7 +130,7 @@ def measure_grain(pixels: GrayPixels, shape: tuple[int, ...]) -> GrayPixels:
     height, width = shape
     rough = np.abs(pixels - ndimage.uniform_filter(pixels, 3))
     image = Image.fromarray(rough).resize((width, height), Image.Resampling.BOX)
-    return np.asarray(ndimage.gaussian_filter(np.asarray(image), BUSY_BLUR), dtype=np.float32)
+    return np.asarray(image)
 
 
 def _noise_of(grain: GrayPixels) -> float:
@@ -159,19 +165,29 @@ def _hull_within_noise(levels: GrayPixels, grain: GrayPixels, noise: float) -> M
     return _hull_of(close_mask(open_mask(quiet | brighter), CLOSING_STEPS))
 
 
-def _hull_among_strokes(levels: GrayPixels, grain: GrayPixels) -> Mask | None:
-    """Tell a head from text and rulers: calm where they are not, then its edge near that."""
-    calm = grain < max(LEAST_CALM, CALM_GRAIN * float(np.percentile(_all_corners(grain), 90)))
+def _hull_among_strokes(levels: GrayPixels, fine: GrayPixels, even: GrayPixels) -> Mask | None:
+    """Tell a head from text and rulers: calm where they are not, then its edge near that.
+
+    Args:
+        levels: (height, width) of the picture.
+        fine: (height, width) its grain.
+        even: the same, blurred.
+    """
+    calm = even < max(LEAST_CALM, CALM_GRAIN * float(np.percentile(_all_corners(even), 90)))
     if not calm.any():
         return None
-    plain, even = _without_strokes(levels), _even_out(levels)
-    background, _ = percentiles(even[::2, ::2], 2.0, 99.0)
-    limit = background + LIFT * (float(np.percentile(even[calm], 99)) - background)
-    hull = _hull_of(open_mask((even > limit) & calm))
+    plain = _without_strokes(levels)
+    smooth = _blur(plain)
+    background, _ = percentiles(smooth[::2, ::2], 2.0, 99.0)
+    limit = background + LIFT * (float(np.percentile(smooth[calm], 99)) - background)
+    hull = _hull_of(open_mask((smooth > limit) & calm))
     if hull is None:
         return None
-    near = np.where(dilate(hull, STROKE_ROOM), plain, np.float32(0))
-    edge = _hull_of_large(open_mask(smooth_by_one(near) > limit))
+    strokes = fine > STROKE_GRAIN * float(np.percentile(_all_corners(fine), 95))
+    near = dilate(hull, STROKE_ROOM) & ~(
+        (dilate(strokes, STROKE_RIM) if STROKE_RIM else strokes) if STROKE_RIM else strokes
+    )
+    edge = _hull_of_large(open_mask((smooth_by_one(plain) > limit) & near))
     return hull if edge is None or edge.sum() < LEAST_KEPT * hull.sum() else edge
 
 
@@ -207,9 +223,8 @@ def _without_rulers(levels: GrayPixels) -> GrayPixels:
     return plain
 
 
-def _even_out(levels: GrayPixels) -> GrayPixels:
-    """Take thin strokes away and even noise out."""
-    return np.asarray(ndimage.gaussian_filter(_without_strokes(levels), BUSY_BLUR), np.float32)
+def _blur(levels: GrayPixels) -> GrayPixels:
+    return np.asarray(ndimage.gaussian_filter(levels, BUSY_BLUR), dtype=np.float32)
 
 
 def _count_busy_corners(levels: GrayPixels) -> int:
