@@ -67,9 +67,10 @@ STROKE_ROOM: Final = 8
 """Pixels around a head's calm part in which its edge is looked for."""
 
 STROKE_GRAIN: Final = 0.5
+STROKE_LIFT: Final = 0.1
 STROKE_RIM: Final = 1
-"""A stroke has at least this share of the grain of the corners' busiest twentieth; so many pixels
-around it go with it."""
+"""A stroke has at least this share of the grain of the corners' busiest twentieth, and stands out
+of what is left without strokes by so much of the range; so many pixels around it go with it."""
 
 LEAST_EDGE: Final = 40
 """Pixels of the smallest piece of scalp; letters are smaller."""
@@ -183,7 +184,8 @@ def _hull_among_strokes(levels: GrayPixels, fine: GrayPixels, even: GrayPixels) 
     hull = _hull_of(open_mask((smooth > limit) & calm))
     if hull is None:
         return None
-    strokes = fine > STROKE_GRAIN * float(np.percentile(_all_corners(fine), 95))
+    grainy = fine > STROKE_GRAIN * float(np.percentile(_all_corners(fine), 95))
+    strokes = grainy & (levels - plain > STROKE_LIFT)
     near = dilate(hull, STROKE_ROOM) & ~(
         (dilate(strokes, STROKE_RIM) if STROKE_RIM else strokes) if STROKE_RIM else strokes
     )

@@ -40,7 +40,8 @@ def test_text_in_the_background_is_gone_and_moves_the_head_by_a_pixel_at_most() 
 
 def test_white_letters_beside_a_dim_head_do_not_darken_it() -> None:
     pixels, mask = draw_head(400, 320)
-    dim = (0.6 * pixels).astype(np.float32)
+    pixels[180:220, 60:90] = 0.0  # as black as a ventricle
+    dim = (0.4 * pixels).astype(np.float32)
     text = make_text((400, 320), np.random.default_rng(5))
 
     alone = prepare_image(as_image(dim), PARAMETERS)
