@@ -16,7 +16,7 @@ from scipy import ndimage
 
 from model.binary_masks import close_mask, convex_hull, largest_piece
 from model.images import GrayPixels
-from model.quick_filters import Mask, dilate, open_mask, percentiles, smooth_by_one
+from model.quick_filters import Mask, dilate, open_levels, open_mask, percentiles, smooth_by_one
 
 LIFT: Final = 0.12
 """Share of the way from the background to the brightest tissue above which a pixel is head.
@@ -113,7 +113,7 @@ def find_hull(levels: GrayPixels, grain: MeasureGrain) -> Mask | None:
         if noise
         else _hull_among_strokes(levels, fine, even)
     )
-    return _hull_of(open_mask(_lift(_blur(_without_strokes(levels))))) if hull is None else hull
+    return _hull_of(open_mask(_lift(_blur(open_levels(levels))))) if hull is None else hull
 
 
 def is_bright_noise(levels: GrayPixels, grain: MeasureGrain) -> bool:
@@ -177,7 +177,7 @@ def _hull_among_strokes(levels: GrayPixels, fine: GrayPixels, even: GrayPixels) 
     calm = even < max(LEAST_CALM, CALM_GRAIN * float(np.percentile(_all_corners(even), 90)))
     if not calm.any():
         return None
-    plain = _without_strokes(levels)
+    plain = open_levels(levels)
     smooth = _blur(plain)
     background, _ = percentiles(smooth[::2, ::2], 2.0, 99.0)
     limit = background + LIFT * (float(np.percentile(smooth[calm], 99)) - background)
@@ -212,15 +212,11 @@ def _hull_of_large(mask: Mask) -> Mask | None:
     return convex_hull(large) if large.any() else None
 
 
-def _without_strokes(levels: GrayPixels) -> GrayPixels:
-    return np.asarray(ndimage.grey_opening(levels, size=3), dtype=np.float32)
-
-
 def _without_rulers(levels: GrayPixels) -> GrayPixels:
     """Take strokes away near the rim; farther in, a thin scalp is of more account."""
     rim = min(levels.shape) // RULER_RIM
     inner = slice(rim, -rim or None)
-    plain = _without_strokes(levels)
+    plain = open_levels(levels).copy()
     plain[inner, inner] = levels[inner, inner]
     return plain
 

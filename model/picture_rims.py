@@ -90,7 +90,7 @@ def _frame_depth(lines: Levels) -> int:
     for depth, line in enumerate(lines):
         ends = line[:length], line[-length:]
         if not all(_is_even_and_bright(end) for end in ends):
-            is_dark = all(float(np.median(end)) < LEAST_FRAME_LEVEL for end in ends)
+            is_dark = not any(is_median_above(end, LEAST_FRAME_LEVEL) for end in ends)
             return depth if is_dark else 0
     return 0
 

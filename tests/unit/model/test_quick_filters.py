@@ -12,6 +12,7 @@ from model.quick_filters import (
     is_median_above,
     mean_of_nine,
     mean_of_three,
+    open_levels,
     open_mask,
     percentiles,
     shrink_whole,
@@ -48,6 +49,13 @@ def test_masks_grow_and_shrink_as_scipy_s_do(shape: tuple[int, int], steps: int)
         closed = padded[steps + 1 : -steps - 1, steps + 1 : -steps - 1]
         np.testing.assert_array_equal(close_mask(mask, steps), closed)
         np.testing.assert_array_equal(mask, before)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_levels_are_opened_as_scipy_does(shape: tuple[int, int]) -> None:
+    levels = random_levels(shape, 4)
+
+    np.testing.assert_array_equal(open_levels(levels), ndimage.grey_opening(levels, size=3))
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 200, 4096])
