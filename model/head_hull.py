@@ -55,6 +55,9 @@ NOISE_SPREADS: Final = 4.0
 """What is brighter than noise by so much of the range, and so many spreads, is an edge of the
 head."""
 
+DEVIATIONS: Final = 1.4826
+"""Median deviations in a standard deviation of normal noise."""
+
 CALM_GRAIN: Final = 0.5
 LEAST_CALM: Final = 0.02
 """Among strokes (text, rulers) a head has at most this share of the grain of the corners' busiest
@@ -80,7 +83,6 @@ LEAST_KEPT: Final = 0.8
 
 BUSY_CORNERS: Final = 3
 """A neck or an ear may reach into two corners."""
-
 
 MeasureGrain: TypeAlias = Callable[[], GrayPixels]
 """Measures the grain of a picture, at its size; slow, so that it is asked for only if needed."""
@@ -160,7 +162,7 @@ def _hull_within_noise(levels: GrayPixels, grain: GrayPixels, noise: float) -> M
     smooth = smooth_by_one(levels)
     background = _all_corners(smooth)
     middle = float(np.median(background))
-    spread = 1.4826 * float(np.median(np.abs(background - middle)))
+    spread = DEVIATIONS * float(np.median(np.abs(background - middle)))
     brighter = smooth > middle + max(NOISE_LIFT, NOISE_SPREADS * spread)
     quiet = grain < HEAD_GRAIN * noise
     return _hull_of(close_mask(open_mask(quiet | brighter), CLOSING_STEPS))
@@ -186,9 +188,7 @@ def _hull_among_strokes(levels: GrayPixels, fine: GrayPixels, even: GrayPixels) 
         return None
     grainy = fine > STROKE_GRAIN * float(np.percentile(_all_corners(fine), 95))
     strokes = grainy & (levels - plain > STROKE_LIFT)
-    near = dilate(hull, STROKE_ROOM) & ~(
-        (dilate(strokes, STROKE_RIM) if STROKE_RIM else strokes) if STROKE_RIM else strokes
-    )
+    near = dilate(hull, STROKE_ROOM) & ~dilate(strokes, STROKE_RIM)
     edge = _hull_of_large(open_mask((smooth_by_one(plain) > limit) & near))
     return hull if edge is None or edge.sum() < LEAST_KEPT * hull.sum() else edge
 
