@@ -41,6 +41,21 @@ try:
 except ZeroDivisionError:
     stand_still()
 """
+STOPS_WHILE_SCORING = """
+from dataclasses import replace
+from jobs import scoring_udf
+from tests.unit.jobs.test_spark_jobs import TASK
+scoring_udf.make_tools = lambda _: None
+scoring_udf.score_objects = lambda *_: stand_still()
+list(scoring_udf.make_score_batches(replace(TASK, silence_seconds=0.2))([]))
+"""
+STOPS_WHILE_EXPLAINING = """
+from types import SimpleNamespace
+from jobs import explain_night, scoring_udf
+scoring_udf.make_tools = lambda _: stand_still()
+task = SimpleNamespace(scoring=SimpleNamespace(silence_seconds=0.2))
+list(explain_night.make_explain_batches(task)([]))
+"""
 
 WORKS = """
 with ended_when_silent(1) as show_life:
@@ -76,7 +91,15 @@ def run(code: str) -> int:
 
 
 @pytest.mark.parametrize(
-    "code", [STOPS_AT_ONCE, STOPS_LATER, STOPS_BETWEEN_ROWS, STOPS_AFTER_AN_ERROR]
+    "code",
+    [
+        STOPS_AT_ONCE,
+        STOPS_LATER,
+        STOPS_BETWEEN_ROWS,
+        STOPS_AFTER_AN_ERROR,
+        STOPS_WHILE_SCORING,
+        STOPS_WHILE_EXPLAINING,
+    ],
 )
 def test_a_process_that_stands_still_is_ended(code: str) -> None:
     assert run(code) == -signal.SIGALRM
