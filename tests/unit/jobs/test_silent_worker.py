@@ -58,14 +58,14 @@ list(explain_night.make_explain_batches(task)([]))
 """
 
 WORKS = """
-with ended_when_silent(1) as show_life:
-    for _ in range(4):
+with ended_when_silent(2) as show_life:
+    for _ in range(8):
         time.sleep(0.3)
         show_life()
 """
 WORKS_THROUGH_ITEMS = """
-with ended_when_silent(1) as show_life:
-    for _ in each_shows_life(range(4), show_life):
+with ended_when_silent(2) as show_life:
+    for _ in each_shows_life(range(8), show_life):
         time.sleep(0.3)
 """
 IS_DONE = """
@@ -100,11 +100,16 @@ def run(code: str) -> int:
         STOPS_WHILE_SCORING,
         STOPS_WHILE_EXPLAINING,
     ],
+    ids=["at once", "later", "between rows", "after an error", "scoring", "explaining"],
 )
 def test_a_process_that_stands_still_is_ended(code: str) -> None:
     assert run(code) == -signal.SIGALRM
 
 
-@pytest.mark.parametrize("code", [WORKS, WORKS_THROUGH_ITEMS, IS_DONE, IS_LEFT, IS_NOT_WATCHED])
+@pytest.mark.parametrize(
+    "code",
+    [WORKS, WORKS_THROUGH_ITEMS, IS_DONE, IS_LEFT, IS_NOT_WATCHED],
+    ids=["works", "works through items", "is done", "is left", "is not watched"],
+)
 def test_a_process_that_works_or_is_done_goes_on(code: str) -> None:
     assert run(code) == 0
